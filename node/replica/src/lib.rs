@@ -1,0 +1,1 @@
+//! The application behind consensus: mempool, speculative execution of beats, and the commit of what is decided.

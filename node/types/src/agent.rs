@@ -1,0 +1,100 @@
+//! Agents: long-lived entities with a position, a policy, a nonce and a seed.
+
+use crate::{hash::Hash, hex_bytes::hex_bytes, name::Name, resources::Resources, tags};
+use borsh::{BorshDeserialize, BorshSerialize};
+use serde::{Deserialize, Serialize};
+
+hex_bytes! {
+    /// Identity of an agent: hash of its envelope's id and its place in it.
+    AgentId, 32
+}
+
+hex_bytes! {
+    /// The 32-byte secret from which the blinding of an agent's commitments is
+    /// derived. Only validators hold it.
+    AgentSeed, 32
+}
+
+impl AgentId {
+    /// The id of operation number `position` of the envelope `envelope`.
+    #[must_use]
+    pub fn of(envelope: &Hash, position: u16) -> Self {
+        Self(Hash::of_parts(tags::AGENT, &[&envelope.0, &position.to_le_bytes()]).0)
+    }
+}
+
+/// Fractional bits of a coordinate.
+pub const COORDINATE_FRACTION_BITS: u32 = 40;
+/// Default number of dimensions of a position.
+pub const DIMENSION_DEFAULT: usize = 8;
+/// Most dimensions of a position.
+pub const DIMENSION_MAX: usize = 512;
+
+/// A point of the Poincaré ball: signed fixed point, 40 fractional bits.
+#[derive(
+    Clone,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    BorshSerialize,
+    BorshDeserialize,
+    Serialize,
+    Deserialize,
+)]
+#[serde(transparent)]
+pub struct Position(pub Vec<i64>);
+
+impl Position {
+    /// The origin of the ball.
+    #[must_use]
+    pub fn origin(dimension: usize) -> Self {
+        Self(vec![0; dimension.min(DIMENSION_MAX)])
+    }
+
+    /// Whether it is inside the ball that the system allows:
+    /// `‖x‖² ≤ 1 − 2^-24`, with 2 to [`DIMENSION_MAX`] dimensions.
+    #[must_use]
+    pub fn is_valid(&self) -> bool {
+        const ONE: u128 = 1 << (2 * COORDINATE_FRACTION_BITS);
+        const LIMIT: u128 = ONE - (ONE >> 24);
+        if self.0.len() < 2 || self.0.len() > DIMENSION_MAX {
+            return false;
+        }
+        let mut sum: u128 = 0;
+        for x in &self.0 {
+            let magnitude = u128::from(x.unsigned_abs());
+            // Below 2^126 for any i64, so the addition cannot overflow before
+            // the limit of 2^80 is seen.
+            sum = sum.saturating_add(magnitude.saturating_mul(magnitude));
+            if sum > LIMIT {
+                return false;
+            }
+        }
+        true
+    }
+}
+
+/// An agent as its owner signs its spawn.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AgentSpec {
+    /// A word for people; it need not be unique.
+    pub label: String,
+    /// Whose it is.
+    pub tenant: Name,
+    /// The region (shard) it wants to live in.
+    pub region: Name,
+    /// Digest of its stack's definition.
+    pub stack: Hash,
+    /// Where it is in the ball.
+    pub position: Position,
+    /// What it takes from its worker as long as it lives.
+    pub resources: Resources,
+    /// Name of the policy it is bound by.
+    pub policy: Name,
+    /// Secret from which its blindings are derived.
+    pub seed: AgentSeed,
+}

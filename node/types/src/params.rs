@@ -1,0 +1,162 @@
+//! The numbers that all nodes of a mesh share.
+
+use crate::{crypto::PublicKey, name::Name, owner::OptimisationWeights};
+use borsh::{BorshDeserialize, BorshSerialize};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Who proposes beats and who weighs.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Mode {
+    /// The first of the list proposes while it does not miss a round; the next
+    /// ones take over in order. All validators vote with equal weight.
+    Centralized {
+        /// The controller, then its successors.
+        succession: Vec<PublicKey>,
+    },
+    /// One coordinator a region proposes and votes; the lists give, for each
+    /// region, who takes over in which order. At least four regions.
+    Federated {
+        /// For each region its coordinator, then its successors.
+        coordinators: BTreeMap<Name, Vec<PublicKey>>,
+    },
+    /// All propose in turn and vote with equal weight.
+    FullyDistributed,
+    /// All propose in turn; weights fall with the distance from the work.
+    GeometricMesh,
+}
+
+impl Mode {
+    /// The documents' name of the mode.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Centralized { .. } => "centralized",
+            Self::Federated { .. } => "federated",
+            Self::FullyDistributed => "fully_distributed",
+            Self::GeometricMesh => "geometric_mesh",
+        }
+    }
+}
+
+/// How much is receipted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Verification {
+    /// Only what is always receipted.
+    None,
+    /// A share of the subjects, chosen by hash.
+    Sample {
+        /// Millionths of all subjects.
+        fraction_ppm: u32,
+    },
+    /// Everything.
+    FullAudit,
+}
+
+impl Verification {
+    /// The documents' name of the level.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Sample { .. } => "sample",
+            Self::FullAudit => "full_audit",
+        }
+    }
+
+    /// The share of subjects that are receipted, in millionths.
+    #[must_use]
+    pub const fn fraction_ppm(&self) -> u32 {
+        match self {
+            Self::None => 0,
+            Self::Sample { fraction_ppm } => *fraction_ppm,
+            Self::FullAudit => 1_000_000,
+        }
+    }
+
+    /// The level's number in a checkpoint: 0, 1, 2.
+    #[must_use]
+    pub const fn code(&self) -> u8 {
+        match self {
+            Self::None => 0,
+            Self::Sample { .. } => 1,
+            Self::FullAudit => 2,
+        }
+    }
+}
+
+/// The mesh's shared numbers. They are agreed state: genesis sets them.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Params {
+    /// Least time between the decisions of two beats.
+    pub beat_interval_ms: u32,
+    /// A beat without inputs is proposed after this time, so that time goes on.
+    pub idle_beat_ms: u32,
+    /// How far apart two honest clocks may be.
+    pub clock_bound_ms: u32,
+    /// How long a proposal may travel.
+    pub message_bound_ms: u32,
+    /// The part of a gap between two beats above this moves deadlines and leases.
+    pub gap_ms: u32,
+    /// How long a proposal is waited for in round 0.
+    pub propose_timeout_ms: u32,
+    /// How long other votes are waited for in round 0.
+    pub vote_timeout_ms: u32,
+    /// How much longer each further round waits.
+    pub round_step_ms: u32,
+    /// Most bytes of a beat's inputs.
+    pub beat_bytes_max: u32,
+    /// Most operations of a beat.
+    pub beat_operations_max: u32,
+    /// Beats of one checkpoint.
+    pub checkpoint_beats: u32,
+    /// How far ahead of the header's time an envelope's expiry may be.
+    pub expiry_max_ms: u32,
+    /// A worker is unhealthy when its last sign of life is older than its
+    /// heartbeat interval times this number.
+    pub heartbeat_misses_max: u32,
+    /// How long an attempt may run without a sign of life of its worker before
+    /// the worker stops it by itself.
+    pub lease_ms: u32,
+    /// Most shards a job may spill over to after its first.
+    pub spillover_hops_max: u8,
+    /// Longest evidence age in beats.
+    pub evidence_beats_max: u32,
+    /// How a vote's weight falls with distance, in millionths.
+    pub vote_decay_ppm: u32,
+    /// Goals that placement weighs.
+    pub optimisation: OptimisationWeights,
+}
+
+impl Default for Params {
+    fn default() -> Self {
+        Self {
+            beat_interval_ms: 50,
+            idle_beat_ms: 1_000,
+            clock_bound_ms: 500,
+            message_bound_ms: 1_500,
+            gap_ms: 2_000,
+            propose_timeout_ms: 600,
+            vote_timeout_ms: 300,
+            round_step_ms: 300,
+            beat_bytes_max: 2 << 20,
+            beat_operations_max: 8_192,
+            checkpoint_beats: 32,
+            expiry_max_ms: 600_000,
+            heartbeat_misses_max: 2,
+            lease_ms: 30_000,
+            spillover_hops_max: 3,
+            evidence_beats_max: 10_000,
+            vote_decay_ppm: 1_000_000,
+            optimisation: OptimisationWeights {
+                performance_ppm: 400_000,
+                cost_ppm: 200_000,
+                reliability_ppm: 300_000,
+                sustainability_ppm: 100_000,
+            },
+        }
+    }
+}
