@@ -119,7 +119,10 @@ fn parent_certificate(beat: &Beat, parent: &Parent<'_>) -> Result<(), Rejection>
 
 fn time(time: TimeMs, parent: TimeMs, params: &Params, clock: Option<TimeMs>) -> Result<(), Rejection> {
     if time <= parent {
-        return Err(Rejection::new(Fault::WrongTime, format!("its time {time} is not after its parent's {parent}")));
+        return Err(Rejection::new(
+            Fault::WrongTime,
+            format!("its time {time} is not after its parent's {parent}"),
+        ));
     }
     let Some(clock) = clock else { return Ok(()) };
     let (distance, tolerance) = (time.0.abs_diff(clock.0), clock_tolerance_ms(params));
@@ -186,12 +189,8 @@ fn envelopes(
 /// Whether all envelopes that are not `known` are signed by their senders.
 #[must_use]
 pub fn signatures_hold(envelopes: &[SignedEnvelope], ids: &[Hash], known: impl Fn(&Hash) -> bool) -> bool {
-    let claims: Vec<_> = envelopes
-        .iter()
-        .zip(ids)
-        .filter(|(_, id)| !known(id))
-        .map(|(signed, id)| signed.claim(id))
-        .collect();
+    let claims: Vec<_> =
+        envelopes.iter().zip(ids).filter(|(_, id)| !known(id)).map(|(signed, id)| signed.claim(id)).collect();
     verify_batch(&claims)
 }
 

@@ -70,7 +70,9 @@ pub enum PoolError {
         max: usize,
     },
     /// Too large or without operations.
-    #[error("an envelope has 1 to {OPERATIONS_MAX} operations and at most {ENVELOPE_BYTES_MAX} bytes; this one has {operations} and {bytes}")]
+    #[error(
+        "an envelope has 1 to {OPERATIONS_MAX} operations and at most {ENVELOPE_BYTES_MAX} bytes; this one has {operations} and {bytes}"
+    )]
     Shape {
         /// Operations it has.
         operations: usize,

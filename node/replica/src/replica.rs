@@ -60,7 +60,9 @@ pub enum OpenError {
     #[error("the stored state cannot be loaded: {0}; run `phalanx ledger fsck`, then restore a snapshot")]
     State(#[from] phalanx_fabric::LoadError),
     /// The store is of another mesh.
-    #[error("the store is of the genesis {found}, but the genesis document is {expected}: use the home folder of this mesh")]
+    #[error(
+        "the store is of the genesis {found}, but the genesis document is {expected}: use the home folder of this mesh"
+    )]
     OtherMesh {
         /// The document's hash.
         expected: Hash,
@@ -123,12 +125,12 @@ impl<K: Kv> Replica<K> {
             (ledger, fabric)
         } else {
             let (fabric, applied) = Fabric::genesis(genesis)?;
-            let ledger =
-                Ledger::create(kv, genesis, &applied.receipts, &applied.changes, &applied.next_set)?;
+            let ledger = Ledger::create(kv, genesis, &applied.receipts, &applied.changes, &applied.next_set)?;
             (ledger, fabric)
         };
         let height = ledger.tip().height;
-        let parent_set = if height == Height::ZERO { None } else { ledger.validator_set(height)?.map(Arc::new) };
+        let parent_set =
+            if height == Height::ZERO { None } else { ledger.validator_set(height)?.map(Arc::new) };
         Ok(Self {
             mesh: genesis.mesh,
             params: genesis.params.clone(),
@@ -394,7 +396,9 @@ impl<K: Kv> Application for Replica<K> {
         let id = beat.id();
         if !self.executions.iter().any(|(kept, _)| *kept == id) {
             self.judged(beat, certificate.round, None).map_err(|rejection| {
-                Fatal::Application(format!("the mesh decided beat {id}, which this node finds invalid: {rejection}"))
+                Fatal::Application(format!(
+                    "the mesh decided beat {id}, which this node finds invalid: {rejection}"
+                ))
             })?;
         }
         let place = self.executions.iter().position(|(kept, _)| *kept == id);
@@ -461,10 +465,9 @@ impl<K: Kv> Application for Replica<K> {
     }
 
     fn fault(&mut self, accusation: Accusation) {
-        let told = self
-            .accusations
-            .iter()
-            .any(|a| (a.offender, a.fault, a.height) == (accusation.offender, accusation.fault, accusation.height));
+        let told = self.accusations.iter().any(|a| {
+            (a.offender, a.fault, a.height) == (accusation.offender, accusation.fault, accusation.height)
+        });
         if !told && self.accusations.len() < ACCUSATIONS_MAX {
             self.accusations.push_back(accusation);
         }

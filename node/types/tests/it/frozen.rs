@@ -1,0 +1,37 @@
+//! Encodings that are frozen: a changed hash here is a changed format, which
+//! breaks stored ledgers, signatures and other nodes. Change one only together
+//! with its version.
+
+use crate::samples;
+use phalanx_types::*;
+
+#[test]
+fn encodings_have_not_changed() {
+    let frozen = [
+        ("envelope", Hash::sha3(&encode(&samples::envelope())), ENVELOPE),
+        ("envelope id", samples::envelope().envelope.id(), ENVELOPE_ID),
+        ("beat", Hash::sha3(&encode(&samples::beat())), BEAT),
+        ("header id", samples::beat().header.id(), HEADER_ID),
+        ("certificate", samples::certificate().hash(), CERTIFICATE),
+        ("validator set", samples::set().hash(), VALIDATOR_SET),
+        ("evidence", samples::evidence()[1].hash(), EVIDENCE),
+        ("genesis", samples::genesis().hash(), GENESIS),
+        ("checkpoint", samples::checkpoint().hash(), CHECKPOINT),
+    ];
+    let changed: Vec<String> = frozen
+        .iter()
+        .filter(|(_, found, expected)| found.to_string() != *expected)
+        .map(|(what, found, _)| format!("{what}: {found}"))
+        .collect();
+    assert!(changed.is_empty(), "changed formats:\n{}", changed.join("\n"));
+}
+
+const ENVELOPE: &str = "d640bddbd1534968de8894d4779f922af030e9972b5439a1089c38e4902dc6f4";
+const ENVELOPE_ID: &str = "07632620c0be55b6d7e60f1272ed9dcc0e8da9aa5c42a663e46a33d804663c7f";
+const BEAT: &str = "8d485219efda29e03e4ad52358c5a0b38bf174dc8503c643026f191f28293954";
+const HEADER_ID: &str = "be1b6396d653381ff865379b990b777ba49212622b1ebff4015de4c244e10576";
+const CERTIFICATE: &str = "d735d1e4c3b8caba058cc367cc131676d0af71d27f85ac1fa1e6346145f3734f";
+const VALIDATOR_SET: &str = "1ba5ab55483850c6b249d747c6aff9ee0e78dc1c02f871ba4ef343c7b9b7b70b";
+const EVIDENCE: &str = "491a502e4aec6ba98ebebb6a25b0a07beff3745ee1f8481360dcbaf4f43fc1a4";
+const GENESIS: &str = "31b982341d99b657f6d5cfc5dd298adf7df04ea744c7a1ad91642072722cc06d";
+const CHECKPOINT: &str = "6987bde5403ccc8c68b525f500466386a9773ed4e884be2d687dcfbcce44594d";
