@@ -1,0 +1,4 @@
+//! What no crate can test alone.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+mod decoders;
