@@ -1,7 +1,7 @@
 //! The application behind consensus: mempool, speculative execution of beats,
 //! and the commit of what is decided.
 //!
-//! A [`Replica`] is one node's copy of the mesh: the fabric's state, the ledger
+//! A replica is one node's copy of the mesh: the fabric's state, the ledger
 //! it is written to, and the envelopes that wait. Consensus asks it to make a
 //! beat, to judge one, and to commit one; the shell around it feeds it
 //! envelopes and reads its views. It knows no clock, network or async runtime.
@@ -9,20 +9,16 @@
 //! Invariants:
 //!
 //! - **R1** The fabric in memory is the state after the ledger's tip, always:
-//!   both change in [`Application::commit`] and nowhere else, the ledger first.
+//!   both change in `commit` and nowhere else, the ledger first.
 //! - **R2** A beat is judged by executing it on a copy of the state. What is
 //!   committed is what was judged: the copy is kept under the beat's id.
-//! - **R3** A beat that this replica makes passes its own [`judge`].
-//! - **R4** Kept executions are bounded ([`EXECUTIONS_MAX`]); a beat that was
+//! - **R3** A beat that this replica makes passes its own judge.
+//! - **R4** Kept executions are bounded (`EXECUTIONS_MAX`); a beat that was
 //!   dropped is executed again when it is needed.
 //!
-//! [`Application::commit`]: phalanx_consensus::Application::commit
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
-pub mod judge;
 pub mod mempool;
-mod replica;
 
 pub use mempool::{Limits, Mempool, PoolError};
-pub use replica::{Decision, EXECUTIONS_MAX, IntakeError, OpenError, Replica};

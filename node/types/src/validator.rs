@@ -166,10 +166,11 @@ impl ValidatorSet {
         weight.0.saturating_mul(3) > self.total().0
     }
 
-    /// Its hash, as headers carry it.
+    /// Its hash, as headers carry it. It covers who votes with which weight;
+    /// who proposes follows from the state and need not be proven to anybody.
     #[must_use]
     pub fn hash(&self) -> Hash {
-        Hash::of_value(tags::VALIDATOR_SET, self)
+        Hash::of_value(tags::VALIDATOR_SET, &self.members)
     }
 }
 

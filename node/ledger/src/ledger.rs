@@ -1,0 +1,591 @@
+//! The ledger: one node's record of a mesh.
+
+use crate::{
+    history::{self, Edge, History},
+    interval::IntervalTree,
+    kv::{Batch, Cf, Durability, Kv, StoreError},
+    record,
+    seal::{BeatMeta, Prepared},
+    state_tree::StateTree,
+};
+use borsh::{BorshDeserialize, BorshSerialize};
+use phalanx_types::{
+    Beat, Checkpoint, CommitCertificate, Genesis, Hash, Header, Height, Receipt, ReceiptDraft, ReceiptIndex,
+    TimeMs, ValidatorSet, checkpoint,
+    receipt::HiddenField,
+    state::{Column, StateChange},
+    units::CheckpointNumber,
+};
+use std::ops::ControlFlow;
+
+/// Version of the store's layout. A store of a newer one is refused.
+pub const SCHEMA: u32 = 1;
+
+/// Keys of the meta table.
+pub(crate) mod meta_key {
+    pub(crate) const SCHEMA: &[u8] = b"schema";
+    pub(crate) const GENESIS: &[u8] = b"genesis";
+    pub(crate) const TIP: &[u8] = b"tip";
+    pub(crate) const EDGE: &[u8] = b"edge";
+    /// What a ledger that began from a snapshot began with; else absent.
+    pub(crate) const BASE: &[u8] = b"base";
+}
+
+/// Where the ledger ends.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct Tip {
+    /// Height of the last beat; 0 after genesis.
+    pub height: Height,
+    /// The last beat's header; none after genesis.
+    pub header: Option<Header>,
+    /// The last beat's id; the genesis hash after genesis.
+    pub header_id: Hash,
+    /// The last beat's certificate; none after genesis.
+    pub certificate: Option<CommitCertificate>,
+    /// The last beat's time; the genesis time after genesis.
+    pub time: TimeMs,
+    /// Index of the next receipt.
+    pub next_receipt: ReceiptIndex,
+    /// Hash of the last receipt.
+    pub previous_hash: Hash,
+    /// The state's hash.
+    pub app_hash: Hash,
+    /// Number of the last checkpoint; 0 when there is none.
+    pub checkpoint: CheckpointNumber,
+    /// Its hash; zero when there is none.
+    pub checkpoint_hash: Hash,
+    /// First beat of the open interval.
+    pub interval_beat: Height,
+    /// First receipt of the open interval.
+    pub interval_receipt: ReceiptIndex,
+}
+
+/// Why a ledger cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The store is newer than this program.
+    #[error("the store has layout {found}, this program knows up to {SCHEMA}: use a newer version of the program")]
+    Newer {
+        /// Its layout.
+        found: u32,
+    },
+    /// There is no ledger in the store.
+    #[error("there is no ledger in this store: begin one with the mesh's genesis document")]
+    Empty,
+    /// The genesis does not hold together.
+    #[error("the genesis document cannot begin a ledger: {0}")]
+    Genesis(#[from] phalanx_types::genesis::GenesisError),
+    /// Parts of the store contradict each other.
+    #[error("the store contradicts itself: {0}; run `phalanx ledger fsck`")]
+    Contradiction(String),
+}
+
+/// Sizes of a ledger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Stats {
+    /// Beats decided.
+    pub beats: u64,
+    /// Receipts sealed.
+    pub receipts: u64,
+    /// Checkpoints cut.
+    pub checkpoints: u64,
+    /// State entries.
+    pub state_entries: u64,
+    /// Bytes of the state entries' keys and values.
+    pub state_bytes: u64,
+}
+
+/// One node's record of a mesh.
+#[derive(Debug)]
+pub struct Ledger<K: Kv> {
+    kv: K,
+    genesis: Genesis,
+    genesis_hash: Hash,
+    tip: Tip,
+    edge: Edge,
+    open_interval: IntervalTree,
+    state: StateTree,
+}
+
+/// The key of a record that is numbered.
+pub(crate) fn number_key(number: u64) -> [u8; 8] {
+    number.to_be_bytes()
+}
+
+/// The key of a subject's index record: the first 16 bytes of SHA3-256 of the
+/// subject, and the receipt's index.
+pub(crate) fn subject_key(subject: &str, index: ReceiptIndex) -> Vec<u8> {
+    let mut key = Hash::sha3(subject.as_bytes()).0.to_vec();
+    key.truncate(16);
+    key.extend_from_slice(&index.0.to_be_bytes());
+    key
+}
+
+/// The key of a state entry: column, then key.
+pub(crate) fn state_key(column: Column, key: &[u8]) -> Vec<u8> {
+    let mut full = Vec::with_capacity(1 + key.len());
+    full.push(column.0);
+    full.extend_from_slice(key);
+    full
+}
+
+pub(crate) fn put_value<T: BorshSerialize>(batch: &mut Batch, cf: Cf, key: &[u8], value: &T) {
+    batch.put(cf, key, record::wrap_value(cf, key, value));
+}
+
+pub(crate) fn get_value<T: BorshDeserialize>(
+    kv: &impl Kv,
+    cf: Cf,
+    key: &[u8],
+) -> Result<Option<T>, StoreError> {
+    kv.get(cf, key)?.map(|stored| record::unwrap_value(cf, key, &stored)).transpose()
+}
+
+impl<K: Kv> Ledger<K> {
+    /// Whether the store holds a ledger.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn exists(kv: &K) -> Result<bool, StoreError> {
+        Ok(kv.get(Cf::Meta, meta_key::SCHEMA)?.is_some())
+    }
+
+    /// Begins a ledger with the receipts and the state of a genesis.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub fn create(
+        kv: K,
+        genesis: &Genesis,
+        drafts: &[ReceiptDraft],
+        changes: &[StateChange],
+        first_set: &ValidatorSet,
+    ) -> Result<Self, OpenError> {
+        let genesis_hash = genesis.hash();
+        let mut ledger = Self {
+            kv,
+            genesis: genesis.clone(),
+            genesis_hash,
+            tip: Tip {
+                height: Height::ZERO,
+                header: None,
+                header_id: genesis_hash,
+                certificate: None,
+                time: genesis.time,
+                next_receipt: ReceiptIndex::ZERO,
+                previous_hash: Hash::ZERO,
+                app_hash: Hash::ZERO,
+                checkpoint: CheckpointNumber::ZERO,
+                checkpoint_hash: Hash::ZERO,
+                interval_beat: Height::ZERO,
+                interval_receipt: ReceiptIndex::ZERO,
+            },
+            edge: Edge::default(),
+            open_interval: IntervalTree::default(),
+            state: StateTree::default(),
+        };
+        let meta = BeatMeta {
+            height: Height::ZERO,
+            time: genesis.time,
+            parent: Hash::ZERO,
+            policy_version: 0,
+            verification: genesis.verification,
+            checkpoint_due: false,
+            set_epoch: 0,
+        };
+        let prepared = ledger.prepare(&meta, drafts, changes);
+        let mut batch = Batch::default();
+        put_value(&mut batch, Cf::Meta, meta_key::SCHEMA, &SCHEMA);
+        put_value(&mut batch, Cf::Meta, meta_key::GENESIS, genesis);
+        put_value(&mut batch, Cf::Sets, &number_key(Height::FIRST.0), first_set);
+        ledger.write(batch, prepared, ledger.tip.clone(), None)?;
+        Ok(ledger)
+    }
+
+    /// Opens the ledger in a store.
+    ///
+    /// # Errors
+    /// See [`OpenError`].
+    pub fn open(kv: K) -> Result<Self, OpenError> {
+        let schema: u32 = get_value(&kv, Cf::Meta, meta_key::SCHEMA)?.ok_or(OpenError::Empty)?;
+        if schema > SCHEMA {
+            return Err(OpenError::Newer { found: schema });
+        }
+        let missing = |what: &str| OpenError::Contradiction(format!("its {what} is missing"));
+        let genesis: Genesis =
+            get_value(&kv, Cf::Meta, meta_key::GENESIS)?.ok_or_else(|| missing("genesis"))?;
+        let tip: Tip = get_value(&kv, Cf::Meta, meta_key::TIP)?.ok_or_else(|| missing("tip"))?;
+        let edge: Edge = get_value(&kv, Cf::Meta, meta_key::EDGE)?.ok_or_else(|| missing("tree edge"))?;
+        let genesis_hash = genesis.hash();
+        let mut ledger = Self {
+            kv,
+            genesis,
+            genesis_hash,
+            tip,
+            edge,
+            open_interval: IntervalTree::default(),
+            state: StateTree::default(),
+        };
+        if ledger.edge.size() != ledger.tip.next_receipt.0 {
+            return Err(OpenError::Contradiction("the tree edge and the tip count receipts differently".into()));
+        }
+        ledger.state = StateTree::of(ledger.state_entries()?.into_iter());
+        if ledger.state.root() != ledger.tip.app_hash {
+            return Err(OpenError::Contradiction("the state entries do not have the tip's app hash".into()));
+        }
+        let mut hashes = Vec::new();
+        for index in ledger.tip.interval_receipt.0..ledger.tip.next_receipt.0 {
+            let bytes = ledger.receipt_bytes(ReceiptIndex(index))?.ok_or_else(|| missing("open interval"))?;
+            hashes.push(Hash::sha3(&bytes));
+        }
+        ledger.open_interval = IntervalTree::of(&hashes);
+        Ok(ledger)
+    }
+
+    /// The store.
+    #[must_use]
+    pub const fn kv(&self) -> &K {
+        &self.kv
+    }
+
+    /// The genesis document.
+    #[must_use]
+    pub const fn genesis(&self) -> &Genesis {
+        &self.genesis
+    }
+
+    /// Its hash.
+    #[must_use]
+    pub const fn genesis_hash(&self) -> Hash {
+        self.genesis_hash
+    }
+
+    /// Where the ledger ends.
+    #[must_use]
+    pub const fn tip(&self) -> &Tip {
+        &self.tip
+    }
+
+    pub(crate) const fn edge(&self) -> &Edge {
+        &self.edge
+    }
+
+    pub(crate) const fn state_tree(&self) -> &StateTree {
+        &self.state
+    }
+
+    /// Seals the receipts of the next beat and computes its roots. Writes and
+    /// changes nothing (D2).
+    #[must_use]
+    pub fn prepare(&self, meta: &BeatMeta, drafts: &[ReceiptDraft], changes: &[StateChange]) -> Prepared {
+        let state = self.state.preview(changes);
+        Prepared::new(meta, self.tip.next_receipt, self.tip.previous_hash, drafts, changes, state)
+    }
+
+    /// Writes a decided beat, durably (D1). Gives the checkpoint that it closed.
+    ///
+    /// # Errors
+    /// When it cannot be written. Then the node must stop and open the ledger
+    /// anew: nobody knows what a half-failed disk holds.
+    pub fn commit(
+        &mut self,
+        beat: &Beat,
+        certificate: &CommitCertificate,
+        prepared: Prepared,
+        next_set: &ValidatorSet,
+    ) -> Result<Option<Checkpoint>, StoreError> {
+        let header = &beat.header;
+        let key = number_key(header.height.0);
+        let mut batch = Batch::default();
+        put_value(&mut batch, Cf::Beats, &key, beat);
+        put_value(&mut batch, Cf::Certificates, &key, certificate);
+        if header.next_validator_set != header.validator_set {
+            put_value(&mut batch, Cf::Sets, &number_key(header.height.next().0), next_set);
+        }
+        let tip = Tip {
+            height: header.height,
+            header_id: beat.id(),
+            header: Some(header.clone()),
+            certificate: Some(certificate.clone()),
+            time: header.time,
+            ..self.tip.clone()
+        };
+        self.write(batch, prepared, tip, Some(header))
+    }
+
+    /// Adds receipts, tiles, state and the checkpoint to `batch`, writes it, and
+    /// then changes memory (D4). `tip` has the new beat but the old counts.
+    fn write(
+        &mut self,
+        mut batch: Batch,
+        prepared: Prepared,
+        mut tip: Tip,
+        header: Option<&Header>,
+    ) -> Result<Option<Checkpoint>, StoreError> {
+        let Prepared { meta, receipts, sealed, changes, state, .. } = prepared;
+        let first = tip.next_receipt;
+        for (receipt, seal) in receipts.iter().zip(&sealed) {
+            let key = number_key(receipt.index.0);
+            batch.put(Cf::Receipts, key, record::wrap(Cf::Receipts, &key, seal.canonical.clone()));
+            if !seal.hidden.is_empty() {
+                let payload = serde_json::to_vec(&seal.hidden)
+                    .map_err(|e| StoreError::Io { reason: format!("a hidden field cannot be encoded: {e}") })?;
+                batch.put(Cf::Hidden, key, record::wrap(Cf::Hidden, &key, payload));
+            }
+            let subject = subject_key(&receipt.subject, receipt.index);
+            let value = record::wrap(Cf::Subjects, &subject, Vec::new());
+            batch.put(Cf::Subjects, subject, value);
+        }
+        put_value(&mut batch, Cf::Ranges, &number_key(meta.height.0), &(first, sealed.len() as u64));
+        for change in changes {
+            let key = state_key(change.column, &change.key);
+            match change.value {
+                Some(value) => {
+                    let value = record::wrap(Cf::State, &key, value);
+                    batch.put(Cf::State, key, value);
+                }
+                None => batch.delete(Cf::State, key),
+            }
+        }
+        let mut edge = self.edge.clone();
+        let leaves: Vec<Hash> = sealed.iter().map(|seal| history::leaf(&seal.canonical)).collect();
+        edge.append(&leaves, &mut batch);
+        let hashes: Vec<Hash> = sealed.iter().map(|seal| seal.hash).collect();
+        let mut interval = std::mem::take(&mut self.open_interval);
+        interval.extend(&hashes);
+        tip.next_receipt = first.saturating_add(sealed.len() as u64);
+        tip.previous_hash = hashes.last().copied().unwrap_or(tip.previous_hash);
+        tip.app_hash = state.root();
+        let checkpoint = header.filter(|_| meta.checkpoint_due).map(|header| Checkpoint {
+            version: checkpoint::VERSION,
+            number: tip.checkpoint.saturating_add(1),
+            parent: tip.checkpoint_hash,
+            mesh: self.genesis.mesh,
+            first_beat: tip.interval_beat,
+            last_beat: meta.height,
+            first_receipt: tip.interval_receipt,
+            receipt_count: interval.len(),
+            interval_root: interval.root(),
+            history_root: edge.root(),
+            history_size: edge.size(),
+            app_hash: tip.app_hash,
+            agents_root: Hash::ZERO,
+            audit_root: Hash::ZERO,
+            set_epoch: meta.set_epoch,
+            set_hash: header.validator_set,
+            next_set_hash: header.next_validator_set,
+            verification_level: meta.verification.code(),
+            verification_fraction_ppm: meta.verification.fraction_ppm(),
+            time: meta.time,
+        });
+        if let Some(checkpoint) = &checkpoint {
+            put_value(&mut batch, Cf::Checkpoints, &number_key(checkpoint.number.0), checkpoint);
+            tip.checkpoint = checkpoint.number;
+            tip.checkpoint_hash = checkpoint.hash();
+            tip.interval_beat = meta.height.next();
+            tip.interval_receipt = tip.next_receipt;
+            interval = IntervalTree::default();
+        }
+        put_value(&mut batch, Cf::Meta, meta_key::TIP, &tip);
+        put_value(&mut batch, Cf::Meta, meta_key::EDGE, &edge);
+        self.kv.write(batch, Durability::Synced)?;
+        self.state.apply(state);
+        (self.tip, self.edge, self.open_interval) = (tip, edge, interval);
+        Ok(checkpoint)
+    }
+
+    /// A beat.
+    ///
+    /// # Errors
+    /// When the record is damaged or the store cannot be read.
+    pub fn beat(&self, height: Height) -> Result<Option<Beat>, StoreError> {
+        get_value(&self.kv, Cf::Beats, &number_key(height.0))
+    }
+
+    /// A beat's encoding, as it is sent to those who catch up.
+    ///
+    /// # Errors
+    /// When the record is damaged or the store cannot be read.
+    pub fn beat_bytes(&self, height: Height) -> Result<Option<Vec<u8>>, StoreError> {
+        self.payload(Cf::Beats, &number_key(height.0))
+    }
+
+    fn payload(&self, cf: Cf, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        self.kv.get(cf, key)?.map(|stored| record::unwrap(cf, key, &stored).map(<[u8]>::to_vec)).transpose()
+    }
+
+    /// A beat's certificate.
+    ///
+    /// # Errors
+    /// When the record is damaged or the store cannot be read.
+    pub fn certificate(&self, height: Height) -> Result<Option<CommitCertificate>, StoreError> {
+        get_value(&self.kv, Cf::Certificates, &number_key(height.0))
+    }
+
+    /// The weighted set that decides a height. Its proposers are those of the
+    /// height at which it came in.
+    ///
+    /// # Errors
+    /// When the record is damaged or the store cannot be read.
+    pub fn validator_set(&self, height: Height) -> Result<Option<ValidatorSet>, StoreError> {
+        match self.kv.last_at_most(Cf::Sets, &number_key(height.0))? {
+            None => Ok(None),
+            Some((key, stored)) => record::unwrap_value(Cf::Sets, &key, &stored).map(Some),
+        }
+    }
+
+    /// A receipt's canonical bytes.
+    ///
+    /// # Errors
+    /// When the record is damaged or the store cannot be read.
+    pub fn receipt_bytes(&self, index: ReceiptIndex) -> Result<Option<Vec<u8>>, StoreError> {
+        self.payload(Cf::Receipts, &number_key(index.0))
+    }
+
+    /// A receipt.
+    ///
+    /// # Errors
+    /// When the record is damaged or the store cannot be read.
+    pub fn receipt(&self, index: ReceiptIndex) -> Result<Option<Receipt>, StoreError> {
+        let key = number_key(index.0);
+        self.receipt_bytes(index)?
+            .map(|bytes| {
+                Receipt::from_canonical_bytes(&bytes)
+                    .map_err(|e| StoreError::damaged(Cf::Receipts, &key, e.to_string()))
+            })
+            .transpose()
+    }
+
+    /// The values behind a receipt's salted fields, unless they were dropped.
+    ///
+    /// # Errors
+    /// When the record is damaged or the store cannot be read.
+    pub fn hidden(&self, index: ReceiptIndex) -> Result<Vec<HiddenField>, StoreError> {
+        let key = number_key(index.0);
+        match self.payload(Cf::Hidden, &key)? {
+            None => Ok(Vec::new()),
+            Some(bytes) => serde_json::from_slice(&bytes)
+                .map_err(|e| StoreError::damaged(Cf::Hidden, &key, e.to_string())),
+        }
+    }
+
+    /// Drops the values behind a receipt's salted fields. Its proofs still hold.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub fn drop_hidden(&self, index: ReceiptIndex) -> Result<(), StoreError> {
+        let mut batch = Batch::default();
+        batch.delete(Cf::Hidden, number_key(index.0));
+        self.kv.write(batch, Durability::Synced)
+    }
+
+    /// The indexes of a subject's receipts, ascending, at most `max`.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn receipts_of(&self, subject: &str, max: usize) -> Result<Vec<ReceiptIndex>, StoreError> {
+        let from = subject_key(subject, ReceiptIndex::ZERO);
+        let mut found = Vec::new();
+        self.kv.scan(Cf::Subjects, &from, &mut |key, _| {
+            let (Some(head), Some(tail)) = (key.get(..16), key.get(16..)) else { return ControlFlow::Break(()) };
+            if Some(head) != from.get(..16) || found.len() >= max {
+                return ControlFlow::Break(());
+            }
+            if let Ok(index) = tail.try_into() {
+                found.push(ReceiptIndex(u64::from_be_bytes(index)));
+            }
+            ControlFlow::Continue(())
+        })?;
+        Ok(found)
+    }
+
+    /// First index and number of a beat's receipts.
+    ///
+    /// # Errors
+    /// When the record is damaged or the store cannot be read.
+    pub fn range(&self, height: Height) -> Result<Option<(ReceiptIndex, u64)>, StoreError> {
+        get_value(&self.kv, Cf::Ranges, &number_key(height.0))
+    }
+
+    /// A checkpoint.
+    ///
+    /// # Errors
+    /// When the record is damaged or the store cannot be read.
+    pub fn checkpoint(&self, number: CheckpointNumber) -> Result<Option<Checkpoint>, StoreError> {
+        get_value(&self.kv, Cf::Checkpoints, &number_key(number.0))
+    }
+
+    /// The first checkpoint whose interval holds the receipt.
+    ///
+    /// # Errors
+    /// When the record is damaged or the store cannot be read.
+    pub fn checkpoint_of(&self, index: ReceiptIndex) -> Result<Option<Checkpoint>, StoreError> {
+        let (mut low, mut high) = (1, self.tip.checkpoint.0 + 1);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            let Some(checkpoint) = self.checkpoint(CheckpointNumber(middle))? else { low = middle + 1; continue };
+            if checkpoint.history_size > index.0 { high = middle } else { low = middle + 1 }
+        }
+        self.checkpoint(CheckpointNumber(low))
+    }
+
+    /// The history tree's proofs.
+    #[must_use]
+    pub const fn history(&self) -> History<'_, K> {
+        History::new(&self.kv)
+    }
+
+    /// All state entries, ascending.
+    ///
+    /// # Errors
+    /// When a record is damaged or the store cannot be read.
+    pub fn state_entries(&self) -> Result<Vec<(Column, Vec<u8>, Vec<u8>)>, StoreError> {
+        state_entries(&self.kv)
+    }
+
+    /// Sizes.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn stats(&self) -> Result<Stats, StoreError> {
+        let entries = self.state_entries()?;
+        Ok(Stats {
+            beats: self.tip.height.0,
+            receipts: self.tip.next_receipt.0,
+            checkpoints: self.tip.checkpoint.0,
+            state_entries: entries.len() as u64,
+            state_bytes: entries.iter().map(|(_, key, value)| (1 + key.len() + value.len()) as u64).sum(),
+        })
+    }
+
+    /// Makes everything durable and gives up the store.
+    ///
+    /// # Errors
+    /// When the last bytes cannot be written.
+    pub fn close(self) -> Result<(), StoreError> {
+        self.kv.flush()
+    }
+}
+
+pub(crate) fn state_entries(kv: &impl Kv) -> Result<Vec<(Column, Vec<u8>, Vec<u8>)>, StoreError> {
+    let mut entries = Vec::new();
+    let mut failed = None;
+    kv.scan(Cf::State, &[], &mut |key, stored| {
+        let entry = record::unwrap(Cf::State, key, stored).and_then(|value| match key.split_first() {
+            Some((column, rest)) => Ok((Column(*column), rest.to_vec(), value.to_vec())),
+            None => Err(StoreError::damaged(Cf::State, key, "its key is empty")),
+        });
+        match entry {
+            Ok(entry) => entries.push(entry),
+            Err(error) => {
+                failed = Some(error);
+                return ControlFlow::Break(());
+            }
+        }
+        ControlFlow::Continue(())
+    })?;
+    failed.map_or(Ok(entries), Err)
+}

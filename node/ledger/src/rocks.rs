@@ -1,0 +1,138 @@
+//! The store on disk: RocksDB.
+
+use crate::kv::{Batch, Cf, Durability, Kv, StoreError};
+use rocksdb::{
+    BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType, DBRecoveryMode,
+    Direction, ErrorKind, IteratorMode, Options, ReadOptions, WriteBatch, WriteOptions,
+};
+use std::{ops::ControlFlow, path::Path};
+
+/// Bytes of the block cache of all tables together.
+const CACHE_BYTES: usize = 64 << 20;
+/// Bytes of one table's memory buffer.
+const BUFFER_BYTES: usize = 8 << 20;
+/// Bytes of all write-ahead logs above which buffers are flushed.
+const WAL_BYTES_MAX: u64 = 256 << 20;
+/// Open files at one time.
+const OPEN_FILES_MAX: i32 = 256;
+
+/// A RocksDB store. Every write goes through its log; after a crash it is
+/// recovered to a point in time, never with a hole.
+pub struct RocksKv {
+    db: DB,
+}
+
+impl std::fmt::Debug for RocksKv {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "RocksKv({})", self.db.path().display())
+    }
+}
+
+impl RocksKv {
+    /// Opens the store in a folder, which is made when it is not there.
+    ///
+    /// # Errors
+    /// When it is in use, damaged, or cannot be made.
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        let mut options = Options::default();
+        options.create_if_missing(true);
+        options.create_missing_column_families(true);
+        options.set_paranoid_checks(true);
+        options.set_wal_recovery_mode(DBRecoveryMode::PointInTime);
+        options.set_recycle_log_file_num(0);
+        options.set_wal_bytes_per_sync(0);
+        options.set_max_total_wal_size(WAL_BYTES_MAX);
+        options.set_max_open_files(OPEN_FILES_MAX);
+        options.set_keep_log_file_num(4);
+        let cache = Cache::new_lru_cache(CACHE_BYTES);
+        let tables = Cf::ALL.iter().map(|cf| {
+            let mut table = Options::default();
+            table.set_compression_type(DBCompressionType::Lz4);
+            table.set_write_buffer_size(BUFFER_BYTES);
+            let mut blocks = BlockBasedOptions::default();
+            blocks.set_block_cache(&cache);
+            blocks.set_bloom_filter(10.0, false);
+            table.set_block_based_table_factory(&blocks);
+            ColumnFamilyDescriptor::new(cf.name(), table)
+        });
+        let db = DB::open_cf_descriptors(&options, path, tables).map_err(|error| {
+            if error.to_string().contains("lock") {
+                StoreError::Locked { path: path.display().to_string() }
+            } else {
+                store_error(error)
+            }
+        })?;
+        Ok(Self { db })
+    }
+
+    fn table(&self, cf: Cf) -> Result<&ColumnFamily, StoreError> {
+        self.db
+            .cf_handle(cf.name())
+            .ok_or_else(|| StoreError::Io { reason: format!("the table {cf} is not in the store") })
+    }
+}
+
+fn store_error(error: rocksdb::Error) -> StoreError {
+    let reason = error.to_string();
+    let full = reason.contains("No space left") || reason.contains("ENOSPC") || reason.contains("quota");
+    match error.kind() {
+        _ if full => StoreError::DiskFull { reason },
+        ErrorKind::Corruption => StoreError::Io {
+            reason: format!("{reason}; the files are damaged: restore a snapshot or sync anew"),
+        },
+        _ => StoreError::Io { reason },
+    }
+}
+
+impl Kv for RocksKv {
+    fn get(&self, cf: Cf, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        self.db.get_cf(self.table(cf)?, key).map_err(store_error)
+    }
+
+    fn write(&self, batch: Batch, durability: Durability) -> Result<(), StoreError> {
+        let mut writes = WriteBatch::default();
+        for (cf, key, value) in batch.writes {
+            let table = self.table(cf)?;
+            match value {
+                Some(value) => writes.put_cf(table, key, value),
+                None => writes.delete_cf(table, key),
+            }
+        }
+        let mut options = WriteOptions::default();
+        options.set_sync(durability == Durability::Synced);
+        self.db.write_opt(writes, &options).map_err(store_error)
+    }
+
+    fn scan(
+        &self,
+        cf: Cf,
+        from: &[u8],
+        visit: &mut dyn FnMut(&[u8], &[u8]) -> ControlFlow<()>,
+    ) -> Result<(), StoreError> {
+        let mut options = ReadOptions::default();
+        options.fill_cache(false);
+        let mode = IteratorMode::From(from, Direction::Forward);
+        for record in self.db.iterator_cf_opt(self.table(cf)?, options, mode) {
+            let (key, value) = record.map_err(store_error)?;
+            if visit(&key, &value).is_break() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn last_at_most(&self, cf: Cf, key: &[u8]) -> Result<Option<(Vec<u8>, Vec<u8>)>, StoreError> {
+        let mode = IteratorMode::From(key, Direction::Reverse);
+        match self.db.iterator_cf(self.table(cf)?, mode).next() {
+            None => Ok(None),
+            Some(record) => {
+                let (key, value) = record.map_err(store_error)?;
+                Ok(Some((key.into_vec(), value.into_vec())))
+            }
+        }
+    }
+
+    fn flush(&self) -> Result<(), StoreError> {
+        self.db.flush_wal(true).map_err(store_error)
+    }
+}
