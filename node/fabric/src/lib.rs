@@ -1,1 +1,49 @@
-//! x
+//! The replicated state machine: shards, workers, jobs, agents, policies; beat
+//! in, receipts and effects out.
+//!
+//! [`Fabric::apply`] takes a decided batch of inputs and gives the next state,
+//! the receipts and the changed entries. It is total: what cannot be done is
+//! refused with a receipt. It is pure: time comes from the beat, and there is
+//! no other source of anything. Effects are level-triggered: a worker asks the
+//! state what it should be running ([`Fabric::wanted`]), so a lost message or a
+//! restart loses nothing.
+//!
+//! Invariants:
+//!
+//! - **F1** The same state and beat give the same state, receipts and changes
+//!   on every machine.
+//! - **F2** A state loaded from its entries behaves as the one that wrote them:
+//!   what is not an entry is derived.
+//! - **F3** What a worker's attempts and agents take never exceeds what it has.
+//! - **F4** Only the current attempt's outcome counts, and a new attempt is made
+//!   only when the old one has certainly ended: its outcome was decided, or its
+//!   lease and the margin of [`lease_margin_ms`] are over.
+//! - **F5** Every job that was accepted ends in exactly one end state.
+
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+
+mod admission;
+mod agents;
+mod apply;
+pub mod defaults;
+mod evidence;
+mod genesis;
+mod intake;
+mod jobs;
+mod owner;
+mod receipts;
+mod refusal;
+mod routing;
+mod state;
+mod table;
+mod validators;
+mod views;
+mod workers;
+
+pub use apply::{Applied, BeatContext, Input};
+pub use jobs::lease_margin_ms;
+pub use refusal::Refusal;
+pub use routing::{Candidate, Removal, Table as CandidateTable, Terms};
+pub use state::{Agent, EndState, Fabric, Job, Phase, Shard, TenantState, ValidatorState, Worker};
+pub use table::LoadError;
+pub use views::WantedAttempt;

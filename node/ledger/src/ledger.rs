@@ -27,8 +27,6 @@ pub(crate) mod meta_key {
     pub(crate) const GENESIS: &[u8] = b"genesis";
     pub(crate) const TIP: &[u8] = b"tip";
     pub(crate) const EDGE: &[u8] = b"edge";
-    /// What a ledger that began from a snapshot began with; else absent.
-    pub(crate) const BASE: &[u8] = b"base";
 }
 
 /// Where the ledger ends.
@@ -67,7 +65,9 @@ pub enum OpenError {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// The store is newer than this program.
-    #[error("the store has layout {found}, this program knows up to {SCHEMA}: use a newer version of the program")]
+    #[error(
+        "the store has layout {found}, this program knows up to {SCHEMA}: use a newer version of the program"
+    )]
     Newer {
         /// Its layout.
         found: u32,
@@ -230,7 +230,9 @@ impl<K: Kv> Ledger<K> {
             state: StateTree::default(),
         };
         if ledger.edge.size() != ledger.tip.next_receipt.0 {
-            return Err(OpenError::Contradiction("the tree edge and the tip count receipts differently".into()));
+            return Err(OpenError::Contradiction(
+                "the tree edge and the tip count receipts differently".into(),
+            ));
         }
         ledger.state = StateTree::of(ledger.state_entries()?.into_iter());
         if ledger.state.root() != ledger.tip.app_hash {
@@ -267,14 +269,6 @@ impl<K: Kv> Ledger<K> {
     #[must_use]
     pub const fn tip(&self) -> &Tip {
         &self.tip
-    }
-
-    pub(crate) const fn edge(&self) -> &Edge {
-        &self.edge
-    }
-
-    pub(crate) const fn state_tree(&self) -> &StateTree {
-        &self.state
     }
 
     /// Seals the receipts of the next beat and computes its roots. Writes and
@@ -331,8 +325,9 @@ impl<K: Kv> Ledger<K> {
             let key = number_key(receipt.index.0);
             batch.put(Cf::Receipts, key, record::wrap(Cf::Receipts, &key, seal.canonical.clone()));
             if !seal.hidden.is_empty() {
-                let payload = serde_json::to_vec(&seal.hidden)
-                    .map_err(|e| StoreError::Io { reason: format!("a hidden field cannot be encoded: {e}") })?;
+                let payload = serde_json::to_vec(&seal.hidden).map_err(|e| StoreError::Io {
+                    reason: format!("a hidden field cannot be encoded: {e}"),
+                })?;
                 batch.put(Cf::Hidden, key, record::wrap(Cf::Hidden, &key, payload));
             }
             let subject = subject_key(&receipt.subject, receipt.index);
@@ -437,6 +432,23 @@ impl<K: Kv> Ledger<K> {
         }
     }
 
+    /// The heights from 2 to `height` at which another set came in, ascending.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn set_changes_up_to(&self, height: Height) -> Result<Vec<Height>, StoreError> {
+        let mut heights = Vec::new();
+        self.kv.scan(Cf::Sets, &number_key(2), &mut |key, _| {
+            let found = key.try_into().map(u64::from_be_bytes);
+            match found {
+                Ok(found) if found <= height.0 => heights.push(Height(found)),
+                _ => return ControlFlow::Break(()),
+            }
+            ControlFlow::Continue(())
+        })?;
+        Ok(heights)
+    }
+
     /// A receipt's canonical bytes.
     ///
     /// # Errors
@@ -490,7 +502,9 @@ impl<K: Kv> Ledger<K> {
         let from = subject_key(subject, ReceiptIndex::ZERO);
         let mut found = Vec::new();
         self.kv.scan(Cf::Subjects, &from, &mut |key, _| {
-            let (Some(head), Some(tail)) = (key.get(..16), key.get(16..)) else { return ControlFlow::Break(()) };
+            let (Some(head), Some(tail)) = (key.get(..16), key.get(16..)) else {
+                return ControlFlow::Break(());
+            };
             if Some(head) != from.get(..16) || found.len() >= max {
                 return ControlFlow::Break(());
             }
@@ -526,7 +540,10 @@ impl<K: Kv> Ledger<K> {
         let (mut low, mut high) = (1, self.tip.checkpoint.0 + 1);
         while low < high {
             let middle = low + (high - low) / 2;
-            let Some(checkpoint) = self.checkpoint(CheckpointNumber(middle))? else { low = middle + 1; continue };
+            let Some(checkpoint) = self.checkpoint(CheckpointNumber(middle))? else {
+                low = middle + 1;
+                continue;
+            };
             if checkpoint.history_size > index.0 { high = middle } else { low = middle + 1 }
         }
         self.checkpoint(CheckpointNumber(low))

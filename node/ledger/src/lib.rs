@@ -29,7 +29,6 @@ pub mod proof;
 pub mod record;
 mod rocks;
 pub mod seal;
-pub mod snapshot;
 pub mod state_tree;
 
 pub use kv::{Batch, Cf, Durability, Kv, StoreError};

@@ -72,9 +72,9 @@ impl Kv for MemoryKv {
     fn write(&self, batch: Batch, durability: Durability) -> Result<(), StoreError> {
         let mut inner = self.lock();
         if let Some(left) = &mut inner.writes_left {
-            *left = left
-                .checked_sub(1)
-                .ok_or_else(|| StoreError::DiskFull { reason: "the store in memory was told to be full".into() })?;
+            *left = left.checked_sub(1).ok_or_else(|| StoreError::DiskFull {
+                reason: "the store in memory was told to be full".into(),
+            })?;
         }
         apply(&mut inner.current, batch.clone());
         inner.buffered.push(batch);

@@ -83,8 +83,7 @@ impl StateTree {
                 bucket.push((hash, entry_hash(column, &key, &value)));
             }
         }
-        let mut preview =
-            StatePreview { buckets: BTreeMap::new(), nodes: BTreeMap::new(), root: Hash::ZERO };
+        let mut preview = StatePreview { buckets: BTreeMap::new(), nodes: BTreeMap::new(), root: Hash::ZERO };
         for (at, bucket) in tree.buckets.iter_mut().enumerate() {
             if !bucket.is_empty() {
                 bucket.sort_unstable();

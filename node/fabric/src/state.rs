@@ -1,0 +1,464 @@
+//! The agreed state: tables that are entries, and indexes derived from them.
+
+use crate::table::{LoadError, Table};
+use borsh::{BorshDeserialize, BorshSerialize};
+use imbl::{OrdMap, OrdSet};
+use phalanx_types::{
+    AgentId, AgentSpec, Hash, Height, JobId, JobSpec, MicroUnits, Name, Outcome, Params, PublicKey, TimeMs,
+    Validator, ValidatorSet, WorkerOffer,
+    evidence::Fault,
+    params::{Mode, Verification},
+    shard::ShardSpec,
+    state::{Column, StateChange},
+    tenant::Tenant,
+};
+use serde::Serialize;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+/// What there is one of.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub(crate) struct Settings {
+    pub mesh: Hash,
+    pub owner: PublicKey,
+    pub has_chain: bool,
+    pub params: Params,
+    pub mode: Mode,
+    pub verification: Verification,
+    pub policy_version: u64,
+    pub set_epoch: u64,
+    pub is_paused: bool,
+    pub height: Height,
+    pub time: TimeMs,
+    /// How long time has stood still in all. Deadlines, leases and signs of life
+    /// are kept in *mesh time*: header time less this.
+    pub shift_ms: u64,
+    /// Numbers jobs in the order of their acceptance, and ended jobs in theirs.
+    pub arrivals: u64,
+    /// The set that decides the next height.
+    pub next_set: ValidatorSet,
+    /// The set that decided the last height: who should have proposed it.
+    pub last_set: ValidatorSet,
+}
+
+/// A shard.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize)]
+pub struct Shard {
+    /// Its settings.
+    pub spec: ShardSpec,
+    /// Whether the owner paused it.
+    pub is_paused: bool,
+}
+
+/// A tenant and what it holds.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize)]
+pub struct TenantState {
+    /// Keys and quota.
+    pub tenant: Tenant,
+    /// Jobs waiting or running.
+    pub jobs: u32,
+    /// Agents alive.
+    pub agents: u32,
+    /// CPU they ask for, in thousandths of a core.
+    pub cpu_milli: u64,
+    /// Memory they ask for, in MiB.
+    pub memory_mib: u64,
+    /// GPUs they ask for, in thousandths.
+    pub gpu_milli: u64,
+}
+
+/// A worker in the marketplace.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize)]
+pub struct Worker {
+    /// What it offers.
+    pub offer: WorkerOffer,
+    /// The key that signs for it.
+    pub host: PublicKey,
+    /// Whether its signs of life come in time.
+    pub is_healthy: bool,
+    /// Whether it takes new work: false once it was withdrawn or revoked.
+    pub is_open: bool,
+    /// Mesh time of its last sign of life.
+    pub last_seen: TimeMs,
+    /// Attempts running on it.
+    pub running: u32,
+    /// CPU in use, in thousandths of a core.
+    pub cpu_milli: u32,
+    /// Memory in use, in MiB.
+    pub memory_mib: u32,
+    /// Free thousandths of each of its GPUs.
+    pub gpu_free_milli: Vec<u16>,
+}
+
+/// How a job ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, BorshSerialize, BorshDeserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EndState {
+    /// An attempt exited with 0.
+    Succeeded,
+    /// The last attempt failed and no retry was left.
+    Failed,
+    /// Its deadline passed.
+    Expired,
+    /// Its tenant gave it up.
+    Cancelled,
+    /// It was to run once, was started, and nobody knows how that ended.
+    Unknown,
+}
+
+/// Where a job is.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// It waits in its shard's queue.
+    Queued,
+    /// Its current attempt is on a worker.
+    Running {
+        /// The worker.
+        worker: Name,
+        /// The GPUs it has there, and how many thousandths of each.
+        gpus: Vec<(u16, u16)>,
+        /// Mesh time of the assignment.
+        since: TimeMs,
+    },
+    /// It is over.
+    Ended {
+        /// How.
+        state: EndState,
+        /// Outcome of the last attempt, if there was one.
+        outcome: Option<Outcome>,
+        /// Mesh time of the end.
+        at: TimeMs,
+        /// Place among ended jobs.
+        order: u64,
+    },
+}
+
+/// A job.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize)]
+pub struct Job {
+    /// What was asked for.
+    pub spec: JobSpec,
+    /// Hash of the envelope that brought it.
+    pub envelope: Hash,
+    /// Trace id of that envelope.
+    pub trace_id: Option<[u8; 16]>,
+    /// Place among accepted jobs.
+    pub order: u64,
+    /// Mesh time of its acceptance.
+    pub accepted: TimeMs,
+    /// Mesh time by which it must have ended.
+    pub deadline: Option<TimeMs>,
+    /// The shard it is in.
+    pub shard: Name,
+    /// The shards it has been in, the first first.
+    pub visited: Vec<Name>,
+    /// Number of the current or last attempt; 0 before the first.
+    pub attempt: u32,
+    /// Retries left.
+    pub retries_left: u8,
+    /// Where it is.
+    pub phase: Phase,
+}
+
+/// An agent.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct Agent {
+    /// As it was spawned; position and policy are its current ones.
+    pub spec: AgentSpec,
+    /// The worker it lives on.
+    pub worker: Name,
+    /// The GPUs it has there, and how many thousandths of each.
+    pub gpus: Vec<(u16, u16)>,
+    /// Number of actions on it, from 0 at its spawn.
+    pub nonce: u64,
+}
+
+/// A validator's place in agreed state.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize)]
+pub struct ValidatorState {
+    /// Its entry.
+    pub entry: Validator,
+    /// Whether it was convicted and does not vote.
+    pub is_quarantined: bool,
+    /// The last height at which it missed its turn to propose, until a vote of
+    /// it is seen.
+    pub missed: Option<Height>,
+}
+
+/// Which envelope numbers of a sender were used.
+#[derive(Clone, Debug, Default, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub(crate) struct Window {
+    /// The highest number used, plus one.
+    pub next: u64,
+    /// Bit i of the whole: whether the number next − 1 − i was used.
+    pub used: [u64; 16],
+}
+
+/// A peer by the owner's word.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub(crate) struct Peer {
+    pub label: Option<Name>,
+    pub banned_until: TimeMs,
+}
+
+/// The agreed state. Clones are cheap: they share what they have in common.
+#[derive(Clone, Debug)]
+pub struct Fabric {
+    pub(crate) settings: Settings,
+    pub(crate) settings_table: Table<u8, Settings>,
+    pub(crate) shards: Table<Name, Shard>,
+    pub(crate) tenants: Table<Name, TenantState>,
+    pub(crate) windows: Table<PublicKey, Window>,
+    pub(crate) approvals: Table<Name, PublicKey>,
+    pub(crate) workers: Table<Name, Worker>,
+    pub(crate) jobs: Table<JobId, Job>,
+    pub(crate) agents: Table<AgentId, Agent>,
+    pub(crate) latencies: Table<(Name, Name), u32>,
+    pub(crate) measurements: Table<(Name, Name, PublicKey), u32>,
+    pub(crate) validators: Table<PublicKey, ValidatorState>,
+    pub(crate) sets: Table<Height, ValidatorSet>,
+    pub(crate) convictions: Table<Hash, Height>,
+    pub(crate) accusations: Table<(PublicKey, Fault, Height), BTreeSet<PublicKey>>,
+    pub(crate) peers: Table<PublicKey, Peer>,
+    // Derived.
+    pub(crate) index: Index,
+    pub(crate) next_set: Arc<ValidatorSet>,
+}
+
+/// What is derived from the tables, to find things fast.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Index {
+    /// Waiting jobs of each shard: (255 − priority, order).
+    pub queues: OrdMap<Name, OrdMap<(u8, u64), JobId>>,
+    /// Running jobs of each worker.
+    pub running: OrdMap<Name, OrdSet<JobId>>,
+    /// Agents of each worker.
+    pub agents: OrdMap<Name, OrdSet<AgentId>>,
+    /// Workers of each shard.
+    pub workers: OrdMap<Name, OrdSet<Name>>,
+    /// Deadlines of jobs that have not ended.
+    pub deadlines: OrdSet<(TimeMs, JobId)>,
+    /// Ended jobs in the order of their end.
+    pub ended: OrdMap<u64, JobId>,
+    /// Keys that may sign anything at all, and how many roles each has.
+    pub senders: OrdMap<PublicKey, u32>,
+}
+
+impl Fabric {
+    pub(crate) fn empty(settings: Settings) -> Self {
+        let next_set = Arc::new(settings.next_set.clone());
+        Self {
+            settings,
+            settings_table: Table::new(0),
+            shards: Table::new(1),
+            tenants: Table::new(2),
+            windows: Table::new(3),
+            approvals: Table::new(4),
+            workers: Table::new(5),
+            jobs: Table::new(6),
+            agents: Table::new(7),
+            latencies: Table::new(8),
+            measurements: Table::new(9),
+            validators: Table::new(10),
+            sets: Table::new(11),
+            convictions: Table::new(12),
+            accusations: Table::new(13),
+            peers: Table::new(14),
+            index: Index::default(),
+            next_set,
+        }
+    }
+
+    /// The changed entries since the last call, ascending.
+    pub(crate) fn drain(&mut self) -> Vec<StateChange> {
+        if self.settings_table.get(&0) != Some(&self.settings) {
+            self.settings_table.insert(0, self.settings.clone());
+        }
+        let mut changes = Vec::new();
+        self.settings_table.drain(&mut changes);
+        self.shards.drain(&mut changes);
+        self.tenants.drain(&mut changes);
+        self.windows.drain(&mut changes);
+        self.approvals.drain(&mut changes);
+        self.workers.drain(&mut changes);
+        self.jobs.drain(&mut changes);
+        self.agents.drain(&mut changes);
+        self.latencies.drain(&mut changes);
+        self.measurements.drain(&mut changes);
+        self.validators.drain(&mut changes);
+        self.sets.drain(&mut changes);
+        self.convictions.drain(&mut changes);
+        self.accusations.drain(&mut changes);
+        self.peers.drain(&mut changes);
+        changes
+    }
+
+    /// All entries, ascending by table.
+    #[must_use]
+    pub fn entries(&self) -> Vec<(Column, Vec<u8>, Vec<u8>)> {
+        [
+            self.settings_table.entries(),
+            self.shards.entries(),
+            self.tenants.entries(),
+            self.windows.entries(),
+            self.approvals.entries(),
+            self.workers.entries(),
+            self.jobs.entries(),
+            self.agents.entries(),
+            self.latencies.entries(),
+            self.measurements.entries(),
+            self.validators.entries(),
+            self.sets.entries(),
+            self.convictions.entries(),
+            self.accusations.entries(),
+            self.peers.entries(),
+        ]
+        .concat()
+    }
+
+    /// The state that wrote these entries (F2).
+    ///
+    /// # Errors
+    /// See [`LoadError`].
+    pub fn load(entries: impl IntoIterator<Item = (Column, Vec<u8>, Vec<u8>)>) -> Result<Self, LoadError> {
+        let mut by_column: BTreeMap<u8, Vec<(Vec<u8>, Vec<u8>)>> = BTreeMap::new();
+        for (column, key, value) in entries {
+            by_column.entry(column.0).or_default().push((key, value));
+        }
+        let mut settings: Table<u8, Settings> = Table::new(0);
+        for (key, value) in by_column.remove(&0).unwrap_or_default() {
+            settings.load(&key, &value)?;
+        }
+        let mut fabric = Self::empty(settings.get(&0).cloned().ok_or(LoadError::Settings)?);
+        fabric.settings_table = settings;
+        for (column, rows) in by_column {
+            for (key, value) in rows {
+                match column {
+                    1 => fabric.shards.load(&key, &value)?,
+                    2 => fabric.tenants.load(&key, &value)?,
+                    3 => fabric.windows.load(&key, &value)?,
+                    4 => fabric.approvals.load(&key, &value)?,
+                    5 => fabric.workers.load(&key, &value)?,
+                    6 => fabric.jobs.load(&key, &value)?,
+                    7 => fabric.agents.load(&key, &value)?,
+                    8 => fabric.latencies.load(&key, &value)?,
+                    9 => fabric.measurements.load(&key, &value)?,
+                    10 => fabric.validators.load(&key, &value)?,
+                    11 => fabric.sets.load(&key, &value)?,
+                    12 => fabric.convictions.load(&key, &value)?,
+                    13 => fabric.accusations.load(&key, &value)?,
+                    14 => fabric.peers.load(&key, &value)?,
+                    other => return Err(LoadError::Column(other)),
+                }
+            }
+        }
+        fabric.rebuild_index();
+        Ok(fabric)
+    }
+
+    /// Derives the index from the tables.
+    pub(crate) fn rebuild_index(&mut self) {
+        let mut index = Index::default();
+        for (id, job) in self.jobs.iter() {
+            index.add_job(id, job);
+        }
+        for (id, agent) in self.agents.iter() {
+            index.agents.entry(agent.worker.clone()).or_default().insert(*id);
+        }
+        for (name, worker) in self.workers.iter() {
+            index.workers.entry(worker.offer.region.clone()).or_default().insert(name.clone());
+        }
+        for tenant in self.tenants.iter().map(|(_, t)| t) {
+            for key in &tenant.tenant.keys {
+                index.add_sender(*key);
+            }
+        }
+        for key in self.approvals.iter().map(|(_, key)| key) {
+            index.add_sender(*key);
+        }
+        for key in self.validators.iter().map(|(key, _)| key) {
+            index.add_sender(*key);
+        }
+        index.add_sender(self.settings.owner);
+        self.index = index;
+    }
+
+    /// Mesh time of a header time: less the time that stood still.
+    pub(crate) const fn mesh_time(&self, time: TimeMs) -> TimeMs {
+        time.saturating_sub(self.settings.shift_ms)
+    }
+}
+
+impl Index {
+    /// Puts a job where its phase says.
+    pub(crate) fn add_job(&mut self, id: &JobId, job: &Job) {
+        match &job.phase {
+            Phase::Queued => {
+                self.queues.entry(job.shard.clone()).or_default().insert(queue_key(job), *id);
+            }
+            Phase::Running { worker, .. } => {
+                self.running.entry(worker.clone()).or_default().insert(*id);
+            }
+            Phase::Ended { order, .. } => {
+                self.ended.insert(*order, *id);
+                return;
+            }
+        }
+        if let Some(deadline) = job.deadline {
+            self.deadlines.insert((deadline, *id));
+        }
+    }
+
+    /// Takes a job out from where its phase says.
+    pub(crate) fn remove_job(&mut self, id: &JobId, job: &Job) {
+        match &job.phase {
+            Phase::Queued => {
+                if let Some(queue) = self.queues.get_mut(&job.shard) {
+                    queue.remove(&queue_key(job));
+                }
+            }
+            Phase::Running { worker, .. } => {
+                if let Some(running) = self.running.get_mut(worker) {
+                    running.remove(id);
+                }
+            }
+            Phase::Ended { order, .. } => {
+                self.ended.remove(order);
+            }
+        }
+        if let Some(deadline) = job.deadline {
+            self.deadlines.remove(&(deadline, *id));
+        }
+    }
+
+    /// Number of jobs that wait in a shard.
+    pub(crate) fn queue_len(&self, shard: &Name) -> usize {
+        self.queues.get(shard).map_or(0, OrdMap::len)
+    }
+
+    pub(crate) fn add_sender(&mut self, key: PublicKey) {
+        let roles = self.senders.entry(key).or_insert(0);
+        *roles = roles.saturating_add(1);
+    }
+
+    pub(crate) fn remove_sender(&mut self, key: &PublicKey) {
+        let roles = self.senders.get(key).copied().unwrap_or(0).saturating_sub(1);
+        if roles == 0 {
+            self.senders.remove(key);
+        } else {
+            self.senders.insert(*key, roles);
+        }
+    }
+}
+
+fn queue_key(job: &Job) -> (u8, u64) {
+    (u8::MAX.saturating_sub(job.spec.priority), job.order)
+}
+
+/// The price of work is never above what was offered for it.
+pub(crate) const fn affordable(price: MicroUnits, budget: MicroUnits) -> bool {
+    price.0 <= budget.0
+}

@@ -1,0 +1,137 @@
+//! Who votes with which weight, and who proposes.
+//!
+//! The set of a height follows from the state after its parent. Proposers
+//! rotate with the height; whoever missed its turn goes to the end until a vote
+//! of it is in a parent certificate.
+
+use crate::{
+    BeatContext, Fabric,
+    receipts::{Drafts, Origin},
+    state::ValidatorState,
+};
+use phalanx_types::{
+    Height, PublicKey, ReceiptKind, Validator, ValidatorSet, Weight,
+    params::Mode,
+    validator::{EqualWeights, Member, WeightFunction},
+};
+use std::{collections::BTreeSet, sync::Arc};
+
+impl Fabric {
+    fn active(&self) -> impl Iterator<Item = (&PublicKey, &ValidatorState)> {
+        self.validators.iter().filter(|(_, v)| !v.is_quarantined)
+    }
+
+    /// Who votes under a mode: all, or the coordinators of the regions.
+    fn voters(&self, mode: &Mode) -> Vec<Validator> {
+        let all = || self.active().map(|(_, v)| v.entry.clone());
+        let Mode::Federated { coordinators } = mode else { return all().collect() };
+        let chosen: BTreeSet<PublicKey> = coordinators
+            .values()
+            .filter_map(|list| {
+                let able = |key: &&PublicKey| self.validators.get(key).is_some_and(|v| !v.is_quarantined);
+                let present = |key: &&PublicKey| self.validators.get(key).is_some_and(|v| v.missed.is_none());
+                let mut able_ones = list.iter().filter(able);
+                able_ones.clone().find(present).or_else(|| able_ones.next()).copied()
+            })
+            .collect();
+        all().filter(|v| chosen.contains(&v.vote_key)).collect()
+    }
+
+    /// In which order members propose at `height`.
+    fn proposers(&self, mode: &Mode, members: &[PublicKey], height: Height) -> Vec<PublicKey> {
+        let rotated = |mut list: Vec<PublicKey>| {
+            let by = height.0.checked_rem(list.len() as u64).unwrap_or(0);
+            list.rotate_left(usize::try_from(by).unwrap_or(0));
+            list
+        };
+        let order: Vec<PublicKey> = match mode {
+            Mode::Centralized { succession } => {
+                // The controller first, whatever the height; then its successors;
+                // then, so that the mesh never waits for ever, everybody else.
+                let mut order: Vec<PublicKey> =
+                    succession.iter().filter(|key| members.contains(key)).copied().collect();
+                let rest: Vec<PublicKey> =
+                    members.iter().filter(|key| !order.contains(key)).copied().collect();
+                order.extend(rotated(rest));
+                order
+            }
+            Mode::Federated { .. } | Mode::FullyDistributed | Mode::GeometricMesh => {
+                rotated(members.to_vec())
+            }
+        };
+        let missed = |key: &&PublicKey| self.validators.get(key).is_some_and(|v| v.missed.is_some());
+        let (late, present): (Vec<&PublicKey>, Vec<&PublicKey>) = order.iter().partition(missed);
+        present.into_iter().chain(late).copied().collect()
+    }
+
+    /// The set for `height` under a mode and a weight function.
+    pub(crate) fn set_for(
+        &self,
+        mode: &Mode,
+        height: Height,
+        weigh: &dyn WeightFunction,
+    ) -> Option<ValidatorSet> {
+        let voters = self.voters(mode);
+        let weights = weigh.weights(&voters);
+        let members: Vec<Member> = voters
+            .iter()
+            .zip(weights)
+            .map(|(v, weight)| Member { key: v.vote_key, weight: Weight(weight) })
+            .collect();
+        let keys: Vec<PublicKey> = voters.iter().map(|v| v.vote_key).collect();
+        ValidatorSet::new(members, self.proposers(mode, &keys, height)).ok()
+    }
+
+    /// Whether those that have not missed their turn could decide alone.
+    pub(crate) fn is_quorum_live(&self) -> bool {
+        let next = self.settings.height.saturating_add(2);
+        let Some(set) = self.set_for(&self.settings.mode, next, &EqualWeights) else { return false };
+        let live = set
+            .members()
+            .iter()
+            .filter(|m| self.validators.get(&m.key).is_some_and(|v| v.missed.is_none()))
+            .fold(Weight::ZERO, |sum, m| sum.saturating_add(m.weight.0));
+        set.is_quorum(live)
+    }
+
+    /// Notes who missed its turn at the parent's height, and who is back.
+    pub(crate) fn note_misses(&mut self, ctx: &BeatContext) {
+        let parent_height = self.settings.height;
+        let proposers = self.settings.last_set.proposers().to_vec();
+        let rounds = usize::try_from(ctx.parent_round.0).unwrap_or(usize::MAX);
+        let late: BTreeSet<PublicKey> =
+            proposers.iter().cycle().take(rounds.min(proposers.len())).copied().collect();
+        for key in late {
+            if let Some(state) = self.validators.get_mut(&key) {
+                state.missed = Some(parent_height);
+            }
+        }
+        for key in &ctx.parent_signers {
+            if self.validators.get(key).is_some_and(|v| v.missed.is_some_and(|at| at < parent_height))
+                && let Some(state) = self.validators.get_mut(key)
+            {
+                state.missed = None;
+            }
+        }
+    }
+
+    /// Computes the set that decides the next height, and notes a change.
+    pub(crate) fn turn_set(&mut self, weigh: &dyn WeightFunction, drafts: &mut Drafts) {
+        let next = self.settings.height.next();
+        // Commands and convictions that would leave no set are refused before.
+        let Some(set) = self.set_for(&self.settings.mode, next, weigh) else { return };
+        self.settings.last_set = std::mem::replace(&mut self.settings.next_set, set.clone());
+        if set.members() != self.settings.last_set.members() {
+            self.settings.set_epoch = self.settings.set_epoch.saturating_add(1);
+            self.sets.insert(next, set.clone());
+            drafts
+                .note(ReceiptKind::ValidatorsChanged, next, &Origin::fabric())
+                .text("mode", self.settings.mode.name())
+                .text("set", set.hash())
+                .u32("members", u32::try_from(set.members().len()).unwrap_or(u32::MAX))
+                .u64("epoch", self.settings.set_epoch)
+                .done();
+        }
+        self.next_set = Arc::new(set);
+    }
+}
