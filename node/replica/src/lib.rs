@@ -12,13 +12,16 @@
 //!   both change in `commit` and nowhere else, the ledger first.
 //! - **R2** A beat is judged by executing it on a copy of the state. What is
 //!   committed is what was judged: the copy is kept under the beat's id.
-//! - **R3** A beat that this replica makes passes its own judge.
-//! - **R4** Kept executions are bounded (`EXECUTIONS_MAX`); a beat that was
+//! - **R3** A beat that this replica makes passes its own [`judge`].
+//! - **R4** Kept executions are bounded ([`EXECUTIONS_MAX`]); a beat that was
 //!   dropped is executed again when it is needed.
 //!
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
+pub mod judge;
 pub mod mempool;
+mod replica;
 
 pub use mempool::{Limits, Mempool, PoolError};
+pub use replica::{Decision, EXECUTIONS_MAX, IntakeError, OpenError, Replica};
