@@ -46,4 +46,3 @@ pub use refusal::Refusal;
 pub use routing::{Candidate, Removal, Table as CandidateTable, Terms};
 pub use state::{Agent, EndState, Fabric, Job, Phase, Shard, TenantState, ValidatorState, Worker};
 pub use table::LoadError;
-pub use views::WantedAttempt;

@@ -2,26 +2,11 @@
 
 use crate::{Agent, CandidateTable, Fabric, Job, Phase, Shard, TenantState, ValidatorState, Worker};
 use phalanx_types::{
-    AgentId, AttemptId, Hash, Height, JobId, Name, Params, PublicKey, Resources, TimeMs, ValidatorSet, Work,
+    AgentId, AttemptId, Hash, Height, JobId, Name, Params, PublicKey, TimeMs, ValidatorSet,
+    job::WantedAttempt,
     params::{Mode, Verification},
 };
 use std::{collections::BTreeMap, sync::Arc};
-
-/// An attempt that a worker should be running.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct WantedAttempt {
-    /// The attempt.
-    pub attempt: AttemptId,
-    /// The worker.
-    pub worker: Name,
-    /// What to do.
-    pub work: Work,
-    /// What it may use.
-    pub resources: Resources,
-    /// Header time at which the worker must have ended it, unless the lease is
-    /// renewed.
-    pub lease_until: TimeMs,
-}
 
 impl Fabric {
     /// What the worker should be running now.

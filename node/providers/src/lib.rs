@@ -1,1 +1,11 @@
-//! x
+//! Where work runs: the worker's attempts, and the providers that carry them
+//! out.
+//!
+//! [`attempts`] is the pure part: which attempt to start, to end and to report,
+//! and what must be on disk before. `process` runs allow-listed commands under
+//! a supervising shim; `runtime` puts both together.
+
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+
+pub mod attempts;
+pub mod journal;

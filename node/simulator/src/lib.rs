@@ -1,1 +1,26 @@
-//! x
+//! Many nodes in one process: virtual time, faults, Byzantine peers, audit
+//! hash.
+//!
+//! The nodes run the real consensus, replica, fabric and ledger code, speak the
+//! real wire, and keep real stores that lose in a crash what was not synced.
+//! Time, network and faults come from a seed; the same seed gives the same run,
+//! which the audit hash over every delivered message, every decision and every
+//! app hash shows.
+
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+
+mod byzantine;
+mod checks;
+mod faults;
+mod mesh;
+mod node;
+pub mod planetary;
+mod random;
+mod setup;
+mod wal;
+mod world;
+
+pub use byzantine::Byzantine;
+pub use checks::Violation;
+pub use faults::{Fault, FaultSet};
+pub use mesh::{MeshReport, MeshScenario, ProbePoint, simulate_mesh};

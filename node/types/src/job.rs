@@ -1,6 +1,6 @@
 //! Jobs: what is asked for, and how an attempt at it ended.
 
-use crate::{hash::Hash, hex_bytes::hex_bytes, name::Name, resources::Resources, tags, units::MicroUnits};
+use crate::{units::TimeMs, hash::Hash, hex_bytes::hex_bytes, name::Name, resources::Resources, tags, units::MicroUnits};
 use borsh::{BorshDeserialize, BorshSerialize};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -220,6 +220,22 @@ impl Outcome {
     pub const fn is_success(&self) -> bool {
         matches!(self, Self::Exited { code: 0 })
     }
+}
+
+/// An attempt that a worker should be running.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WantedAttempt {
+    /// The attempt.
+    pub attempt: AttemptId,
+    /// The worker.
+    pub worker: Name,
+    /// What to do.
+    pub work: Work,
+    /// What it may use.
+    pub resources: Resources,
+    /// Header time at which the worker must have ended it, unless the lease is
+    /// renewed.
+    pub lease_until: TimeMs,
 }
 
 /// A worker's signed word on one attempt.
