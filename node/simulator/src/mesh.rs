@@ -27,8 +27,12 @@ use std::{
     sync::Arc,
 };
 
-/// Virtual time after the last fault in which every node must reach the end.
-const HEAL_MS: u64 = 120_000;
+/// Virtual time after the last fault in which every node must reach the end, and
+/// more for each beat that is then missing: a silent proposer costs a timeout.
+const HEAL_MS: u64 = 60_000;
+const HEAL_BEAT_MS: u64 = 1_500;
+/// Virtual time after which the faults end, however far the mesh is.
+const FAULTY_MS: u64 = 300_000;
 /// Events after which a run is given up.
 const EVENTS_MAX: u64 = 20_000_000;
 /// Time between a node's signs of life, and the sending again of what is not
@@ -139,7 +143,8 @@ enum Happening {
 
 #[derive(Clone)]
 enum Parcel {
-    Consensus(Lane, Vec<u8>),
+    /// With the number under which gossip knows it.
+    Consensus(u64, Lane, Vec<u8>),
     Input(Arc<SignedEnvelope>),
     Request(u64, Vec<u8>),
     Response(u64, Vec<u8>),
@@ -163,6 +168,9 @@ struct Mesh {
     tenant_sequence: u64,
     open: BTreeMap<Hash, Arc<SignedEnvelope>>,
     requests: u64,
+    gossip: u64,
+    /// What each node has had by gossip.
+    heard: Vec<BTreeSet<u64>>,
     answered: BTreeSet<u64>,
     tokens: BTreeMap<u64, (usize, u64)>,
     history: Vec<(Lane, Vec<u8>)>,
@@ -218,6 +226,8 @@ pub fn simulate_mesh(scenario: &MeshScenario) -> Result<MeshReport, String> {
         tenant_sequence: 0,
         open: BTreeMap::new(),
         requests: 0,
+        gossip: 0,
+        heard: vec![BTreeSet::new(); scenario.nodes],
         answered: BTreeSet::new(),
         tokens: BTreeMap::new(),
         history: Vec::new(),
@@ -246,7 +256,7 @@ impl Mesh {
         if let Some(point) = self.scenario.probe {
             self.arm(point);
         }
-        let mut calm_at = None;
+        let mut deadline = None;
         let mut events: u64 = 0;
         while let Some(happening) = self.world.pop() {
             events += 1;
@@ -256,19 +266,17 @@ impl Mesh {
             }
             // The last fifth is without faults: there the mesh must come to rest.
             let front = self.heights(true).max().unwrap_or_default();
-            if !self.calm && front.0 * 5 >= self.scenario.beats * 4 {
+            let is_late = self.world.now_ms() > BEGIN_MS + FAULTY_MS;
+            if !self.calm && (front.0 * 5 >= self.scenario.beats * 4 || is_late) {
                 self.calm = true;
                 self.cut = None;
-                calm_at = Some(self.world.now_ms());
+                let missing = self.scenario.beats.saturating_sub(front.0);
+                deadline = Some(self.world.now_ms() + HEAL_MS + missing * HEAL_BEAT_MS);
             }
             if self.calm && self.is_done() {
                 break;
             }
-            let overdue = calm_at.map_or(
-                self.world.now_ms() > BEGIN_MS + 3_600_000,
-                |at| self.world.now_ms() > at + HEAL_MS,
-            );
-            if overdue {
+            if deadline.is_some_and(|deadline| self.world.now_ms() > deadline) {
                 self.note_stuck();
                 break;
             }
@@ -328,7 +336,9 @@ impl Mesh {
         match happening {
             Happening::Boot { node } => self.boot(node),
             Happening::Deliver { to, from, parcel } => self.deliver(to, from, parcel),
-            Happening::Timer { node, epoch, id } => self.step(node, epoch, Event::Timer(id)),
+            Happening::Timer { node, epoch, id } => {
+                self.step(node, epoch, Event::Timer(id));
+            }
             Happening::Tick { node, epoch } => self.tick(node, epoch),
             Happening::WorkDone { node, epoch, attempt } => self.work_done(node, epoch, attempt),
             Happening::Unanswered { node, epoch, peer, number } => {
@@ -419,28 +429,40 @@ impl Mesh {
         } else if self.nodes.get(node).is_some_and(|n| n.process.is_some()) {
             self.crash(node);
         }
-        let pause = self.random.between(200, 2_500);
+        // A liar and two crashed nodes are more than four can bear for long.
+        let slower = if self.scenario.faults.has(Fault::Byzantine) { 3 } else { 1 };
+        let pause = self.random.between(200, 2_500) * slower;
         self.world.after(pause, Happening::Crash);
     }
 
-    fn step(&mut self, node: usize, epoch: u64, event: Event) {
+    /// Gives a node an event. True when an honest node found a message worth
+    /// passing on.
+    fn step(&mut self, node: usize, epoch: u64, event: Event) -> bool {
         let now_ms = self.world.now_ms();
-        let Some(sim) = self.nodes.get_mut(node) else { return };
+        let Some(sim) = self.nodes.get_mut(node) else { return false };
         if sim.epoch != epoch {
-            return;
+            return false;
         }
-        let clock = sim.clock(now_ms);
-        let Some(process) = &mut sim.process else { return };
+        let (clock, is_honest) = (sim.clock(now_ms), sim.byzantine.is_none());
+        let Some(process) = &mut sim.process else { return false };
         let before = process.consensus.app().ledger().tip().height;
         let result = process.consensus.step(clock, event);
         let after = process.consensus.app().ledger().tip().height;
-        match result {
-            Ok(outputs) => self.outputs(node, outputs),
-            Err(fatal) => return self.stopped(node, &fatal),
-        }
+        let passes = match result {
+            Ok(outputs) => {
+                let passes = outputs.contains(&Output::Verdict { is_valid: true });
+                self.outputs(node, outputs);
+                passes && is_honest
+            }
+            Err(fatal) => {
+                self.stopped(node, &fatal);
+                return false;
+            }
+        };
         if after > before {
             self.after_commit(node);
         }
+        passes
     }
 
     fn outputs(&mut self, node: usize, outputs: Vec<Output>) {
@@ -490,10 +512,14 @@ impl Mesh {
                 }
                 _ => vec![(lane, bytes.to_vec())],
             };
-            for (lane, bytes) in told {
-                self.send(node, to, Parcel::Consensus(lane, bytes));
+            for (place, (told_lane, told_bytes)) in (1..).zip(told) {
+                // What is told to all alike is one message; a lie is its own.
+                let is_same = told_lane == lane && told_bytes == bytes && place == 1;
+                let number = if is_same { self.gossip } else { self.gossip + place * 64 + to as u64 };
+                self.send(node, to, Parcel::Consensus(number, told_lane, told_bytes));
             }
         }
+        self.gossip += 64 * 64;
         if self.history.len() < 64 {
             self.history.push((lane, bytes.to_vec()));
         }
@@ -527,9 +553,21 @@ impl Mesh {
         self.audit.update((from as u64).to_le_bytes());
         let (epoch, clock) = (sim.epoch, sim.clock(now_ms));
         match parcel {
-            Parcel::Consensus(lane, bytes) => {
+            Parcel::Consensus(number, lane, bytes) => {
                 self.audit.update(Hash::sha3(&bytes).0);
-                self.step(to, epoch, Event::Message { from: peer_key(from), lane, bytes });
+                if !self.heard.get_mut(to).is_some_and(|heard| heard.insert(number)) {
+                    return;
+                }
+                let relayed = bytes.clone();
+                let event = Event::Message { from: peer_key(from), lane, bytes };
+                if self.step(to, epoch, event) {
+                    for other in (0..self.nodes.len()).filter(|other| *other != to && *other != from) {
+                        let is_news = self.heard.get(other).is_some_and(|heard| !heard.contains(&number));
+                        if is_news {
+                            self.send(to, other, Parcel::Consensus(number, lane, relayed.clone()));
+                        }
+                    }
+                }
             }
             Parcel::Input(signed) => {
                 self.audit.update(signed.envelope.id().0);
