@@ -2,10 +2,13 @@
 //! out.
 //!
 //! [`attempts`] is the pure part: which attempt to start, to end and to report,
-//! and what must be on disk before. `process` runs allow-listed commands under
-//! a supervising shim; `runtime` puts both together.
+//! and what must be on disk before. [`process`] runs allow-listed commands under
+//! a supervising shim; [`runtime`] puts both together.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 pub mod attempts;
 pub mod journal;
+pub mod process;
+pub mod runtime;
+pub mod shim;

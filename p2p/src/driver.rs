@@ -1,0 +1,578 @@
+//! The loop that owns the swarm.
+
+use crate::{
+    behaviour::{Behaviour, BehaviourEvent, topic},
+    config::{Lane, Limits, MeshConfig, PeerKey, StartError, address},
+    handle::{Command, MeshEvent, PeerReport, RequestError, RequestToken, Verdict},
+    pacer::{Pacer, unpack},
+    rate::Bucket,
+    records::{AddressBook, AddressRecord},
+    standing::Standing,
+};
+use futures::StreamExt;
+use libp2p::{
+    Multiaddr, PeerId, Swarm, SwarmBuilder,
+    gossipsub::{self, MessageAcceptance, MessageId, TopicHash},
+    identity::Keypair,
+    multiaddr::Protocol,
+    noise, ping,
+    request_response::{self, InboundRequestId, OutboundRequestId, ResponseChannel},
+    swarm::{DialError, SwarmEvent, dial_opts::{DialOpts, PeerCondition}},
+    tcp, yamux,
+};
+use std::{
+    collections::{BTreeMap, HashMap, VecDeque},
+    time::Duration,
+};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::{Instant, sleep_until},
+};
+
+/// Gossip messages that wait for a verdict; beyond that the oldest are ignored.
+const UNJUDGED_MAX: usize = 4_096;
+/// Questions that wait for the application's answer.
+const UNANSWERED_MAX: usize = 256;
+/// How often missing peers are dialled and bans looked at.
+const TEND: Duration = Duration::from_millis(200);
+/// Points that faults cost.
+const GARBAGE_POINTS: i64 = 100;
+const FLOOD_POINTS: i64 = 20;
+
+/// First byte of a question or answer.
+const KIND_APPLICATION: u8 = 0;
+const KIND_ADDRESSES: u8 = 1;
+
+struct Peer {
+    key: PeerKey,
+    connections: u32,
+    standing: Standing,
+    banned_until: Option<Duration>,
+    rtt_ms: Option<u32>,
+    messages: Bucket,
+    bytes: Bucket,
+    messages_total: u64,
+    bytes_total: u64,
+    dialled: Duration,
+    backoff: Duration,
+}
+
+struct Unjudged {
+    id: MessageId,
+    source: PeerId,
+}
+
+type Asker = oneshot::Sender<Result<Vec<u8>, RequestError>>;
+
+pub(crate) struct Driver {
+    mesh: [u8; 32],
+    limits: Limits,
+    local: PeerKey,
+    keypair: Keypair,
+    swarm: Swarm<Behaviour>,
+    topics: HashMap<TopicHash, Lane>,
+    events: mpsc::Sender<MeshEvent>,
+    commands: mpsc::Receiver<Command>,
+    start: Instant,
+    admitted: BTreeMap<PeerKey, String>,
+    peers: HashMap<PeerId, Peer>,
+    book: AddressBook,
+    bootstrap: BTreeMap<PeerKey, Vec<Multiaddr>>,
+    listening: Vec<String>,
+    pacer: Pacer,
+    next_token: u64,
+    unjudged: BTreeMap<u64, Unjudged>,
+    unanswered: BTreeMap<u64, ResponseChannel<Vec<u8>>>,
+    asked: HashMap<OutboundRequestId, Option<Asker>>,
+    refused: VecDeque<InboundRequestId>,
+}
+
+impl Driver {
+    pub(crate) fn new(
+        config: MeshConfig,
+        keypair: Keypair,
+        events: mpsc::Sender<MeshEvent>,
+        commands: mpsc::Receiver<Command>,
+    ) -> Result<Self, StartError> {
+        let failed = |error: String| StartError::Network(error);
+        let local = keypair
+            .public()
+            .try_into_ed25519()
+            .map(|key| PeerKey(key.to_bytes()))
+            .map_err(|error| StartError::Key(error.to_string()))?;
+        let behaviour = Behaviour::new(&keypair, &config.mesh, &config.limits)?;
+        let mut swarm = SwarmBuilder::with_existing_identity(keypair.clone())
+            .with_tokio()
+            .with_tcp(tcp::Config::default().nodelay(true), noise::Config::new, yamux::Config::default)
+            .map_err(|e| failed(e.to_string()))?
+            .with_quic()
+            .with_behaviour(|_| behaviour)
+            .map_err(|e| failed(e.to_string()))?
+            .with_swarm_config(|c| c.with_idle_connection_timeout(Duration::from_secs(60)))
+            .build();
+        for text in &config.listen {
+            swarm.listen_on(address(text)?).map_err(|e| failed(format!("{text}: {e}")))?;
+        }
+        let mut bootstrap: BTreeMap<PeerKey, Vec<Multiaddr>> = BTreeMap::new();
+        for (key, text) in &config.bootstrap {
+            bootstrap.entry(*key).or_default().push(address(text)?);
+        }
+        let limits = config.limits;
+        let mut driver = Self {
+            mesh: config.mesh,
+            local,
+            keypair,
+            swarm,
+            topics: Lane::ALL.iter().map(|lane| (topic(&config.mesh, *lane).hash(), *lane)).collect(),
+            events,
+            commands,
+            start: Instant::now(),
+            admitted: BTreeMap::new(),
+            peers: HashMap::new(),
+            book: AddressBook::new(config.mesh),
+            bootstrap,
+            listening: Vec::new(),
+            pacer: Pacer::new(limits.paced_max, limits.input_bytes_max),
+            next_token: 0,
+            unjudged: BTreeMap::new(),
+            unanswered: BTreeMap::new(),
+            asked: HashMap::new(),
+            refused: VecDeque::new(),
+            limits,
+        };
+        driver.admit(config.admitted);
+        Ok(driver)
+    }
+
+    pub(crate) const fn local(&self) -> PeerKey {
+        self.local
+    }
+
+    fn now(&self) -> Duration {
+        self.start.elapsed()
+    }
+
+    pub(crate) async fn run(mut self) {
+        let mut tend = tokio::time::interval(TEND);
+        tend.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            let due = self.pacer.due().map(|due| self.start + due);
+            let drain = sleep_until(due.unwrap_or_else(|| Instant::now() + Duration::from_secs(3_600)));
+            tokio::select! {
+                event = self.swarm.select_next_some() => self.on_swarm(event),
+                command = self.commands.recv() => match command {
+                    Some(Command::Shutdown(done)) => {
+                        self.flush();
+                        let peers: Vec<PeerId> = self.swarm.connected_peers().copied().collect();
+                        for peer in peers {
+                            let _ = self.swarm.disconnect_peer_id(peer);
+                        }
+                        let _ = done.send(());
+                        return;
+                    }
+                    Some(command) => self.on_command(command),
+                    None => return,
+                },
+                () = drain, if due.is_some() => self.flush(),
+                _ = tend.tick() => self.tend(),
+            }
+        }
+    }
+
+    /// Sends what waits on the inputs lane, once.
+    fn flush(&mut self) {
+        let now = self.now();
+        if let Some(message) = self.pacer.drain(now) {
+            self.gossip(Lane::Inputs, message);
+        }
+    }
+
+    fn gossip(&mut self, lane: Lane, bytes: Vec<u8>) {
+        let topic = topic(&self.mesh, lane);
+        if let Err(error) = self.swarm.behaviour_mut().gossip.publish(topic, bytes) {
+            // Without peers there is nobody to tell; the protocols above send
+            // again what matters.
+            tracing::debug!(lane = lane.name(), %error, "not published");
+        }
+    }
+
+    fn on_command(&mut self, command: Command) {
+        match command {
+            Command::Publish(Lane::Inputs, bytes) => {
+                if !self.pacer.push(bytes) {
+                    tracing::warn!("the queue of inputs to broadcast is full; one was dropped");
+                }
+            }
+            Command::Publish(lane, bytes) => self.gossip(lane, bytes),
+            Command::Report(token, verdict) => self.judged(token, verdict),
+            Command::Request(peer, bytes, asker) => {
+                let Some(peer_id) = peer.peer_id().filter(|id| self.swarm.is_connected(id)) else {
+                    let _ = asker.send(Err(RequestError::Failed("not connected".to_owned())));
+                    return;
+                };
+                let mut framed = vec![KIND_APPLICATION];
+                framed.extend_from_slice(&bytes);
+                let id = self.swarm.behaviour_mut().asks.send_request(&peer_id, framed);
+                self.asked.insert(id, Some(asker));
+            }
+            Command::Respond(token, bytes) => {
+                if let Some(channel) = self.unanswered.remove(&token.0) {
+                    let mut framed = vec![KIND_APPLICATION];
+                    framed.extend_from_slice(&bytes);
+                    let _ = self.swarm.behaviour_mut().asks.send_response(channel, framed);
+                }
+            }
+            Command::SetAdmitted(admitted) => self.admit(admitted),
+            Command::Ban(peer, reason, lasts) => {
+                if let Some(id) = peer.peer_id() {
+                    self.ban(id, peer, &reason, lasts);
+                }
+            }
+            Command::Unban(peer) => {
+                if let Some(id) = peer.peer_id() {
+                    self.unban(id);
+                }
+            }
+            Command::Penalize(peer, points, reason) => {
+                if let Some(id) = peer.peer_id() {
+                    self.lose(id, points, &reason);
+                }
+            }
+            Command::Peers(reply) => {
+                let _ = reply.send(self.report());
+            }
+            Command::Shutdown(_) => {}
+        }
+    }
+
+    fn judged(&mut self, token: u64, verdict: Verdict) {
+        let Some(Unjudged { id, source }) = self.unjudged.remove(&token) else { return };
+        let acceptance = match verdict {
+            Verdict::Accept => MessageAcceptance::Accept,
+            Verdict::Ignore => MessageAcceptance::Ignore,
+            Verdict::Reject => MessageAcceptance::Reject,
+        };
+        self.swarm.behaviour_mut().gossip.report_message_validation_result(&id, &source, acceptance);
+        if verdict == Verdict::Reject {
+            self.lose(source, GARBAGE_POINTS, "passed on an invalid message");
+        }
+    }
+
+    /// Replaces the list of admitted peers (N1).
+    fn admit(&mut self, admitted: BTreeMap<PeerKey, String>) {
+        for key in self.admitted.keys().filter(|key| !admitted.contains_key(key)) {
+            if let Some(id) = key.peer_id() {
+                self.swarm.behaviour_mut().allowed.disallow_peer(id);
+                self.peers.remove(&id);
+            }
+        }
+        let local = self.local;
+        for key in admitted.keys().filter(|key| **key != local) {
+            if let Some(id) = key.peer_id() {
+                self.swarm.behaviour_mut().allowed.allow_peer(id);
+                self.peer(id, *key);
+            }
+        }
+        self.admitted = admitted;
+    }
+
+    fn peer(&mut self, id: PeerId, key: PeerKey) -> &mut Peer {
+        let now = self.now();
+        let limits = &self.limits;
+        self.peers.entry(id).or_insert_with(|| Peer {
+            key,
+            connections: 0,
+            standing: Standing::default(),
+            banned_until: None,
+            rtt_ms: None,
+            messages: Bucket::new(limits.messages_per_s, now),
+            bytes: Bucket::new(limits.bytes_per_s, now),
+            messages_total: 0,
+            bytes_total: 0,
+            dialled: Duration::ZERO,
+            backoff: Duration::ZERO,
+        })
+    }
+
+    fn ban(&mut self, id: PeerId, key: PeerKey, reason: &str, lasts: Duration) {
+        let until = self.now().saturating_add(lasts);
+        let peer = self.peer(id, key);
+        peer.banned_until = Some(until);
+        peer.standing.reason = Some(reason.to_owned());
+        self.swarm.behaviour_mut().blocked.block_peer(id);
+        let _ = self.swarm.disconnect_peer_id(id);
+    }
+
+    fn unban(&mut self, id: PeerId) {
+        self.swarm.behaviour_mut().blocked.unblock_peer(id);
+        if let Some(peer) = self.peers.get_mut(&id) {
+            peer.banned_until = None;
+            peer.standing = Standing::default();
+        }
+    }
+
+    fn lose(&mut self, id: PeerId, points: i64, reason: &str) {
+        let now = self.now();
+        let Some(peer) = self.peers.get_mut(&id) else { return };
+        if peer.banned_until.is_none() && peer.standing.lose(points, reason, now) {
+            let key = peer.key;
+            tracing::warn!(peer = %id, reason, "banned");
+            self.ban(id, key, reason, Duration::from_millis(self.limits.ban_ms));
+            let _ = self.events.try_send(MeshEvent::Banned { peer: key, reason: reason.to_owned() });
+        }
+    }
+
+    /// Takes from a peer's rate; false when it sends too much (N3).
+    fn within_rate(&mut self, id: PeerId, bytes: usize) -> bool {
+        let now = self.now();
+        let Some(peer) = self.peers.get_mut(&id) else { return false };
+        let fits = peer.messages.take(1, now) && peer.bytes.take(bytes as u64, now);
+        if fits {
+            peer.messages_total += 1;
+            peer.bytes_total += bytes as u64;
+        } else {
+            self.lose(id, FLOOD_POINTS, "sends more than its rate");
+        }
+        fits
+    }
+
+    fn on_swarm(&mut self, event: SwarmEvent<BehaviourEvent>) {
+        match event {
+            SwarmEvent::Behaviour(BehaviourEvent::Gossip(gossipsub::Event::Message {
+                propagation_source,
+                message_id,
+                message,
+            })) => self.on_gossip(propagation_source, message_id, message),
+            SwarmEvent::Behaviour(BehaviourEvent::Ping(ping::Event { peer, result: Ok(rtt), .. })) => {
+                if let Some(peer) = self.peers.get_mut(&peer) {
+                    peer.rtt_ms = Some(u32::try_from(rtt.as_millis()).unwrap_or(u32::MAX));
+                }
+            }
+            SwarmEvent::Behaviour(BehaviourEvent::Asks(event)) => self.on_ask(event),
+            SwarmEvent::ConnectionEstablished { peer_id, num_established, .. } => {
+                if let Some(peer) = self.peers.get_mut(&peer_id) {
+                    peer.connections = num_established.get();
+                    peer.backoff = Duration::ZERO;
+                    if num_established.get() == 1 {
+                        let key = peer.key;
+                        let _ = self.events.try_send(MeshEvent::Connected(key));
+                        self.tell_addresses(peer_id);
+                    }
+                }
+            }
+            SwarmEvent::ConnectionClosed { peer_id, num_established, .. } => {
+                if let Some(peer) = self.peers.get_mut(&peer_id) {
+                    peer.connections = num_established;
+                    if num_established == 0 {
+                        let key = peer.key;
+                        let _ = self.events.try_send(MeshEvent::Disconnected(key));
+                    }
+                }
+            }
+            SwarmEvent::NewListenAddr { address, .. } => {
+                let text = address.to_string();
+                self.listening.push(text.clone());
+                self.record_own();
+                let _ = self.events.try_send(MeshEvent::Listening(text));
+            }
+            SwarmEvent::OutgoingConnectionError { peer_id: Some(id), error, .. } => {
+                if !matches!(error, DialError::DialPeerConditionFalse(_)) {
+                    tracing::debug!(peer = %id, %error, "not reached");
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Signs this node's record anew: it listens at one more place.
+    fn record_own(&mut self) {
+        let sequence = std::time::SystemTime::now()
+            .duration_since(std::time::UNIX_EPOCH)
+            .map_or(0, |d| u64::try_from(d.as_micros()).unwrap_or(u64::MAX));
+        if let Some(record) = AddressRecord::sign(&self.keypair, self.mesh, sequence, &self.listening) {
+            self.book.insert(record, |_| true);
+        }
+    }
+
+    fn tell_addresses(&mut self, peer: PeerId) {
+        let mut framed = vec![KIND_ADDRESSES];
+        framed.extend_from_slice(&self.book.encode());
+        let id = self.swarm.behaviour_mut().asks.send_request(&peer, framed);
+        self.asked.insert(id, None);
+    }
+
+    fn learn_addresses(&mut self, from: PeerId, bytes: &[u8]) {
+        let Some(records) = AddressBook::decode(bytes) else {
+            return self.lose(from, GARBAGE_POINTS, "sent malformed address records");
+        };
+        for record in records {
+            let admitted = &self.admitted;
+            self.book.insert(record, |key| admitted.contains_key(key));
+        }
+    }
+
+    fn on_gossip(&mut self, source: PeerId, id: MessageId, message: gossipsub::Message) {
+        let lane = self.topics.get(&message.topic).copied();
+        // The author must be admitted too, not only who passes it on.
+        let author_known = message.source.is_some_and(|author| self.peers.contains_key(&author));
+        let judged = |driver: &mut Self, acceptance| {
+            driver.swarm.behaviour_mut().gossip.report_message_validation_result(&id, &source, acceptance);
+        };
+        let (Some(lane), true) = (lane, author_known) else {
+            return judged(self, MessageAcceptance::Reject);
+        };
+        if !self.within_rate(source, message.data.len()) {
+            return judged(self, MessageAcceptance::Ignore);
+        }
+        let payloads = match lane {
+            Lane::Inputs => unpack(&message.data),
+            Lane::Votes | Lane::Proposals => Some(vec![message.data]),
+        };
+        let Some(payloads) = payloads else {
+            judged(self, MessageAcceptance::Reject);
+            return self.lose(source, GARBAGE_POINTS, "sent a malformed message");
+        };
+        let Some(key) = self.peers.get(&source).map(|peer| peer.key) else {
+            return judged(self, MessageAcceptance::Ignore);
+        };
+        let token = self.token();
+        if self.events.try_send(MeshEvent::Message { token, source: key, lane, payloads }).is_err() {
+            return judged(self, MessageAcceptance::Ignore);
+        }
+        self.unjudged.insert(token, Unjudged { id, source });
+        if self.unjudged.len() > UNJUDGED_MAX
+            && let Some((_, old)) = self.unjudged.pop_first()
+        {
+            let ignore = MessageAcceptance::Ignore;
+            self.swarm.behaviour_mut().gossip.report_message_validation_result(&old.id, &old.source, ignore);
+        }
+    }
+
+    const fn token(&mut self) -> u64 {
+        self.next_token += 1;
+        self.next_token
+    }
+
+    fn on_ask(&mut self, event: request_response::Event<Vec<u8>, Vec<u8>>) {
+        use request_response::{Event, Message};
+        match event {
+            Event::Message { peer, message: Message::Request { request, channel, request_id }, .. } => {
+                if !self.within_rate(peer, request.len()) {
+                    self.refused.push_back(request_id);
+                    self.refused.truncate(UNANSWERED_MAX);
+                    return;
+                }
+                match request.split_first() {
+                    Some((&KIND_ADDRESSES, bytes)) => {
+                        self.learn_addresses(peer, bytes);
+                        let mut framed = vec![KIND_ADDRESSES];
+                        framed.extend_from_slice(&self.book.encode());
+                        let _ = self.swarm.behaviour_mut().asks.send_response(channel, framed);
+                    }
+                    Some((&KIND_APPLICATION, bytes)) if bytes.len() <= self.limits.request_bytes_max => {
+                        let Some(key) = self.peers.get(&peer).map(|p| p.key) else { return };
+                        let token = self.token();
+                        let event =
+                            MeshEvent::Request { token: RequestToken(token), peer: key, bytes: bytes.to_vec() };
+                        // Dropping the channel tells the peer that there is no answer.
+                        if self.events.try_send(event).is_ok() {
+                            self.unanswered.insert(token, channel);
+                            if self.unanswered.len() > UNANSWERED_MAX {
+                                self.unanswered.pop_first();
+                            }
+                        }
+                    }
+                    _ => self.lose(peer, GARBAGE_POINTS, "asked a malformed question"),
+                }
+            }
+            Event::Message { peer, message: Message::Response { request_id, response }, .. } => {
+                let asker = self.asked.remove(&request_id).flatten();
+                match (response.split_first(), asker) {
+                    (Some((&KIND_ADDRESSES, bytes)), None) => self.learn_addresses(peer, bytes),
+                    (Some((&KIND_APPLICATION, bytes)), Some(asker)) => {
+                        let _ = asker.send(Ok(bytes.to_vec()));
+                    }
+                    (_, asker) => {
+                        if let Some(asker) = asker {
+                            let _ = asker.send(Err(RequestError::Failed("a malformed answer".to_owned())));
+                        }
+                        self.lose(peer, GARBAGE_POINTS, "gave a malformed answer");
+                    }
+                }
+            }
+            Event::OutboundFailure { request_id, error, .. } => {
+                if let Some(asker) = self.asked.remove(&request_id).flatten() {
+                    let _ = asker.send(Err(RequestError::Failed(error.to_string())));
+                }
+            }
+            Event::InboundFailure { .. } | Event::ResponseSent { .. } => {}
+        }
+    }
+
+    /// Ends bans that are over and dials peers that are missing.
+    fn tend(&mut self) {
+        let now = self.now();
+        let over: Vec<PeerId> = self
+            .peers
+            .iter()
+            .filter(|(_, peer)| peer.banned_until.is_some_and(|until| until <= now))
+            .map(|(id, _)| *id)
+            .collect();
+        for id in over {
+            self.unban(id);
+        }
+        let redial_max = Duration::from_millis(self.limits.redial_max_ms);
+        let mut dials = Vec::new();
+        for (id, peer) in &mut self.peers {
+            let is_missing = peer.connections == 0 && peer.banned_until.is_none();
+            if !is_missing || now < peer.dialled + peer.backoff {
+                continue;
+            }
+            let mut addresses: Vec<Multiaddr> =
+                self.book.addresses(&peer.key).iter().filter_map(|text| text.parse().ok()).collect();
+            addresses.extend(self.bootstrap.get(&peer.key).into_iter().flatten().cloned());
+            if addresses.is_empty() {
+                continue;
+            }
+            peer.dialled = now;
+            peer.backoff = (peer.backoff * 2).clamp(TEND, redial_max);
+            dials.push((*id, addresses));
+        }
+        for (id, addresses) in dials {
+            let addresses = addresses
+                .into_iter()
+                .map(|a| if a.iter().any(|p| matches!(p, Protocol::P2p(_))) { a } else { a.with(Protocol::P2p(id)) })
+                .collect();
+            let options =
+                DialOpts::peer_id(id).condition(PeerCondition::DisconnectedAndNotDialing).addresses(addresses).build();
+            if let Err(error) = self.swarm.dial(options) {
+                tracing::debug!(peer = %id, %error, "not dialled");
+            }
+        }
+    }
+
+    fn report(&self) -> Vec<PeerReport> {
+        let now = self.now();
+        let mut reports: Vec<PeerReport> = self
+            .peers
+            .iter()
+            .map(|(id, peer)| PeerReport {
+                key: peer.key,
+                label: self.admitted.get(&peer.key).cloned(),
+                peer_id: id.to_string(),
+                is_connected: peer.connections > 0,
+                addresses: self.book.addresses(&peer.key).to_vec(),
+                rtt_ms: peer.rtt_ms,
+                score: peer.standing.points(now),
+                reason: peer.standing.reason.clone(),
+                banned_ms: peer
+                    .banned_until
+                    .map(|until| u64::try_from(until.saturating_sub(now).as_millis()).unwrap_or(u64::MAX)),
+                messages: peer.messages_total,
+                bytes: peer.bytes_total,
+            })
+            .collect();
+        reports.sort_by_key(|report| report.key);
+        reports
+    }
+}

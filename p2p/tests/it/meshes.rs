@@ -1,0 +1,195 @@
+//! Who finds whom, who is let in, and what passes.
+
+use libp2p::identity::Keypair;
+use phalanx_p2p::{Lane, Limits, MeshConfig, MeshEvent, MeshHandle, PeerKey, Verdict, start};
+use std::{collections::BTreeMap, time::Duration};
+use tokio::{sync::mpsc::Receiver, time::timeout};
+use zeroize::Zeroizing;
+
+
+fn key(n: u8) -> PeerKey {
+    let pair = Keypair::ed25519_from_bytes([n; 32]).unwrap();
+    PeerKey(pair.public().try_into_ed25519().unwrap().to_bytes())
+}
+
+struct Node {
+    handle: MeshHandle,
+    events: Receiver<MeshEvent>,
+    address: String,
+}
+
+async fn node(n: u8, transport: &str, mesh: u8, admitted: &[u8], bootstrap: Option<(u8, &str)>, limits: Limits) -> Node {
+    let (handle, mut events) = start(MeshConfig {
+        mesh: [mesh; 32],
+        network_seed: Zeroizing::new([n; 32]),
+        listen: vec![transport.to_owned()],
+        bootstrap: bootstrap.map(|(n, address)| (key(n), address.to_owned())).into_iter().collect(),
+        admitted: admitted.iter().map(|n| (key(*n), format!("node-{n}"))).collect::<BTreeMap<_, _>>(),
+        limits,
+    })
+    .unwrap();
+    let address = loop {
+        match timeout(Duration::from_secs(10), events.recv()).await.unwrap().unwrap() {
+            MeshEvent::Listening(address) => break address,
+            _ => {}
+        }
+    };
+    Node { handle, events, address }
+}
+
+impl Node {
+    async fn until<T>(&mut self, mut wanted: impl FnMut(&MeshEvent) -> Option<T>) -> T {
+        timeout(Duration::from_secs(20), async {
+            loop {
+                let event = self.events.recv().await.unwrap();
+                if let MeshEvent::Message { token, .. } = &event {
+                    self.handle.report(*token, Verdict::Accept).await;
+                }
+                if let Some(found) = wanted(&event) {
+                    return found;
+                }
+            }
+        })
+        .await
+        .expect("it never came")
+    }
+
+    async fn meets(&mut self, others: &[u8]) {
+        let mut missing: Vec<PeerKey> = others.iter().map(|n| key(*n)).collect();
+        for report in self.handle.peers().await {
+            if report.is_connected {
+                missing.retain(|key| *key != report.key);
+            }
+        }
+        while !missing.is_empty() {
+            let met = self.until(|event| match event {
+                MeshEvent::Connected(key) => Some(*key),
+                _ => None,
+            }).await;
+            missing.retain(|key| *key != met);
+        }
+    }
+
+    /// Publishes until it arrives: gossip needs a heartbeat to know its peers.
+    async fn tells(&self, lane: Lane, text: &'static str, to: &mut Node) {
+        let handle = self.handle.clone();
+        let telling = tokio::spawn(async move {
+            loop {
+                handle.publish(lane, text.as_bytes().to_vec()).await;
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        });
+        to.until(|event| match event {
+            MeshEvent::Message { lane: on, payloads, .. }
+                if *on == lane && payloads.iter().any(|p| p == text.as_bytes()) => Some(()),
+            _ => None,
+        })
+        .await;
+        telling.abort();
+    }
+}
+
+async fn four(transport: &str) -> Vec<Node> {
+    let all = [1, 2, 3, 4];
+    let mut nodes = vec![node(1, transport, 9, &all, None, Limits::default()).await];
+    let address = nodes[0].address.clone();
+    for n in 2..=4 {
+        nodes.push(node(n, transport, 9, &all, Some((1, &address)), Limits::default()).await);
+    }
+    for (node, n) in nodes.iter_mut().zip(1..) {
+        let others: Vec<u8> = all.into_iter().filter(|other| *other != n).collect();
+        node.meets(&others).await;
+    }
+    nodes
+}
+
+async fn all_lanes(transport: &str) {
+    let mut nodes = four(transport).await;
+    for lane in Lane::ALL {
+        for to in 1..4 {
+            let (first, rest) = nodes.split_at_mut(1);
+            first[0].tells(lane, "a word", &mut rest[to - 1]).await;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nodes_that_know_one_find_all_and_hear_every_lane_over_tcp() {
+    all_lanes("/ip4/127.0.0.1/tcp/0").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nodes_that_know_one_find_all_and_hear_every_lane_over_quic() {
+    all_lanes("/ip4/127.0.0.1/udp/0/quic-v1").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stranger_gets_no_connection_and_hears_nothing() {
+    let tcp = "/ip4/127.0.0.1/tcp/0";
+    let mut one = node(1, tcp, 9, &[1, 2], None, Limits::default()).await;
+    let address = one.address.clone();
+    let mut stranger = node(5, tcp, 9, &[1, 2, 5], Some((1, &address)), Limits::default()).await;
+    let mut two = node(2, tcp, 9, &[1, 2], Some((1, &address)), Limits::default()).await;
+    two.meets(&[1]).await;
+    one.tells(Lane::Votes, "secret", &mut two).await;
+    // The stranger may see a transport come up; it is closed before any protocol.
+    while let Ok(Some(event)) = timeout(Duration::from_millis(500), stranger.events.recv()).await {
+        assert!(!matches!(event, MeshEvent::Message { .. } | MeshEvent::Request { .. }), "{event:?}");
+    }
+    assert!(one.handle.peers().await.iter().all(|p| p.key != key(5)));
+    let answer = stranger.handle.request(key(1), b"hello".to_vec()).await;
+    assert!(answer.is_err());
+    drop(one.events.try_recv());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_question_gets_its_answer_and_a_ban_ends_that() {
+    let tcp = "/ip4/127.0.0.1/tcp/0";
+    let mut one = node(1, tcp, 9, &[1, 2], None, Limits::default()).await;
+    let address = one.address.clone();
+    let mut two = node(2, tcp, 9, &[1, 2], Some((1, &address)), Limits::default()).await;
+    two.meets(&[1]).await;
+    let asking = {
+        let handle = two.handle.clone();
+        tokio::spawn(async move { handle.request(key(1), b"what".to_vec()).await })
+    };
+    let token = one.until(|event| match event {
+        MeshEvent::Request { token, bytes, .. } if bytes == b"what" => Some(*token),
+        _ => None,
+    }).await;
+    one.handle.respond(token, b"that".to_vec()).await;
+    assert_eq!(asking.await.unwrap().unwrap(), b"that");
+    one.handle.ban(key(2), "for the test".into(), Duration::from_secs(600)).await;
+    two.until(|event| matches!(event, MeshEvent::Disconnected(k) if *k == key(1)).then_some(())).await;
+    let reports = one.handle.peers().await;
+    let report = reports.iter().find(|p| p.key == key(2)).unwrap();
+    assert!(report.banned_ms.is_some() && report.reason.as_deref() == Some("for the test"));
+    assert!(two.handle.request(key(1), b"again".to_vec()).await.is_err());
+    one.handle.unban(key(2)).await;
+    two.meets(&[1]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_flooder_loses_its_standing_and_is_banned() {
+    let tcp = "/ip4/127.0.0.1/tcp/0";
+    let tight = Limits { messages_per_s: 5, ..Limits::default() };
+    let mut one = node(1, tcp, 9, &[1, 2], None, tight).await;
+    let address = one.address.clone();
+    let mut two = node(2, tcp, 9, &[1, 2], Some((1, &address)), Limits::default()).await;
+    two.meets(&[1]).await;
+    let flood = {
+        let handle = two.handle.clone();
+        tokio::spawn(async move {
+            for n in 0_u32..100_000 {
+                handle.publish(Lane::Votes, n.to_le_bytes().to_vec()).await;
+                tokio::task::yield_now().await;
+            }
+        })
+    };
+    let reason = one.until(|event| match event {
+        MeshEvent::Banned { peer, reason } if *peer == key(2) => Some(reason.clone()),
+        _ => None,
+    }).await;
+    assert!(reason.contains("rate"));
+    flood.abort();
+}
