@@ -8,7 +8,9 @@ use libp2p::{
     allow_block_list::{self, AllowedPeers, BlockedPeers},
     connection_limits::{self, ConnectionLimits},
     gossipsub::{self, IdentTopic, MessageAuthenticity, ValidationMode},
-    identify, identity::Keypair, ping,
+    identify,
+    identity::Keypair,
+    ping,
     request_response::{self, ProtocolSupport},
     swarm::NetworkBehaviour,
 };
@@ -90,7 +92,10 @@ impl Behaviour {
             allowed: allow_block_list::Behaviour::default(),
             blocked: allow_block_list::Behaviour::default(),
             limits: connection_limits::Behaviour::new(connections),
-            identify: identify::Behaviour::new(identify::Config::new(name(mesh, "identify"), keypair.public())),
+            identify: identify::Behaviour::new(identify::Config::new(
+                name(mesh, "identify"),
+                keypair.public(),
+            )),
             ping: ping::Behaviour::new(ping::Config::new().with_interval(Duration::from_secs(5))),
             gossip,
             asks,

@@ -26,7 +26,10 @@ async fn read<T: AsyncRead + Unpin + Send>(io: &mut T, max: usize) -> io::Result
 
 async fn write<T: AsyncWrite + Unpin + Send>(io: &mut T, bytes: &[u8], max: usize) -> io::Result<()> {
     if bytes.len() > max {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, format!("{} bytes; at most {max}", bytes.len())));
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            format!("{} bytes; at most {max}", bytes.len()),
+        ));
     }
     io.write_all(&(bytes.len() as u32).to_le_bytes()).await?;
     io.write_all(bytes).await?;

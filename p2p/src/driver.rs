@@ -17,7 +17,10 @@ use libp2p::{
     multiaddr::Protocol,
     noise, ping,
     request_response::{self, InboundRequestId, OutboundRequestId, ResponseChannel},
-    swarm::{DialError, SwarmEvent, dial_opts::{DialOpts, PeerCondition}},
+    swarm::{
+        DialError, SwarmEvent,
+        dial_opts::{DialOpts, PeerCondition},
+    },
     tcp, yamux,
 };
 use std::{
@@ -472,8 +475,11 @@ impl Driver {
                     Some((&KIND_APPLICATION, bytes)) if bytes.len() <= self.limits.request_bytes_max => {
                         let Some(key) = self.peers.get(&peer).map(|p| p.key) else { return };
                         let token = self.token();
-                        let event =
-                            MeshEvent::Request { token: RequestToken(token), peer: key, bytes: bytes.to_vec() };
+                        let event = MeshEvent::Request {
+                            token: RequestToken(token),
+                            peer: key,
+                            bytes: bytes.to_vec(),
+                        };
                         // Dropping the channel tells the peer that there is no answer.
                         if self.events.try_send(event).is_ok() {
                             self.unanswered.insert(token, channel);
@@ -541,10 +547,18 @@ impl Driver {
         for (id, addresses) in dials {
             let addresses = addresses
                 .into_iter()
-                .map(|a| if a.iter().any(|p| matches!(p, Protocol::P2p(_))) { a } else { a.with(Protocol::P2p(id)) })
+                .map(|a| {
+                    if a.iter().any(|p| matches!(p, Protocol::P2p(_))) {
+                        a
+                    } else {
+                        a.with(Protocol::P2p(id))
+                    }
+                })
                 .collect();
-            let options =
-                DialOpts::peer_id(id).condition(PeerCondition::DisconnectedAndNotDialing).addresses(addresses).build();
+            let options = DialOpts::peer_id(id)
+                .condition(PeerCondition::DisconnectedAndNotDialing)
+                .addresses(addresses)
+                .build();
             if let Err(error) = self.swarm.dial(options) {
                 tracing::debug!(peer = %id, %error, "not dialled");
             }

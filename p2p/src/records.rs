@@ -125,7 +125,8 @@ mod tests {
 
     fn record(sequence: u64) -> (AddressRecord, PeerKey) {
         let keypair = Keypair::ed25519_from_bytes([7; 32]).unwrap();
-        let record = AddressRecord::sign(&keypair, [1; 32], sequence, &["/ip4/127.0.0.1/tcp/1".into()]).unwrap();
+        let record =
+            AddressRecord::sign(&keypair, [1; 32], sequence, &["/ip4/127.0.0.1/tcp/1".into()]).unwrap();
         let key = record.key();
         (record, key)
     }

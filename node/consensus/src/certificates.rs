@@ -5,7 +5,9 @@ use crate::{
     wire,
 };
 use arc_malachitebft_core_types as core;
-use core::{CertificateError, NilOrVal, Round as CoreRound, ThresholdParam, ThresholdParams, ValidatorSet as _};
+use core::{
+    CertificateError, NilOrVal, Round as CoreRound, ThresholdParam, ThresholdParams, ValidatorSet as _,
+};
 use phalanx_types::{
     CommitCertificate, Hash, Height, PublicKey, Signature, codec,
     crypto::{Claim, verify_batch},
@@ -113,7 +115,8 @@ fn signed_by(
     let mut seen = BTreeSet::new();
     let mut signed: u64 = 0;
     for (vote, _) in votes {
-        let member = set.get_by_address(&vote.address).ok_or(CertificateError::UnknownValidator(vote.address))?;
+        let member =
+            set.get_by_address(&vote.address).ok_or(CertificateError::UnknownValidator(vote.address))?;
         if !seen.insert(vote.address) {
             return Err(CertificateError::DuplicateVote(vote.address));
         }
@@ -153,8 +156,13 @@ pub(crate) fn verify_commit(
         .map(|s| {
             let value = NilOrVal::Val(certificate.value_id);
             let kind = core::VoteType::Precommit;
-            let vote =
-                CoreVote { height: certificate.height, round: certificate.round, value, kind, address: s.address };
+            let vote = CoreVote {
+                height: certificate.height,
+                round: certificate.round,
+                value,
+                kind,
+                address: s.address,
+            };
             (vote, s.signature)
         })
         .collect();
@@ -173,7 +181,10 @@ pub(crate) fn verify_polka(
         .map(|s| {
             let value = NilOrVal::Val(polka.value_id);
             let kind = core::VoteType::Prevote;
-            (CoreVote { height: polka.height, round: polka.round, value, kind, address: s.address }, s.signature)
+            (
+                CoreVote { height: polka.height, round: polka.round, value, kind, address: s.address },
+                s.signature,
+            )
         })
         .collect();
     signed_by(mesh, &votes, set, thresholds.quorum)

@@ -426,8 +426,12 @@ impl<A: Application, W: Wal, P: Probe> Consensus<A, W, P> {
                 && value.validity.is_valid()
             {
                 let round = crate::context::round_of(value.round);
-                if let Verdict::Invalid { reason, .. } = self.app.check(&value.value.beat, round, Purpose::Replay)? {
-                    return Err(Fatal::Wal(format!("a beat that was valid when it was logged is not: {reason}")));
+                if let Verdict::Invalid { reason, .. } =
+                    self.app.check(&value.value.beat, round, Purpose::Replay)?
+                {
+                    return Err(Fatal::Wal(format!(
+                        "a beat that was valid when it was logged is not: {reason}"
+                    )));
                 }
             }
         }
@@ -568,7 +572,11 @@ impl<A: Application, W: Wal, P: Probe> Consensus<A, W, P> {
             Ok(message) => message,
             Err(error) => {
                 outputs.push(Output::Verdict { is_valid: false });
-                outputs.push(Output::Penalize { peer: from, fault: Fault::Garbage, reason: error.to_string() });
+                outputs.push(Output::Penalize {
+                    peer: from,
+                    fault: Fault::Garbage,
+                    reason: error.to_string(),
+                });
                 return Ok(());
             }
         };
@@ -702,13 +710,23 @@ impl<A: Application, W: Wal, P: Probe> Consensus<A, W, P> {
     }
 
     /// Answers a peer that catches up.
-    fn answer(&mut self, from: PeerKey, token: u64, bytes: &[u8], outputs: &mut Vec<Output>) -> Result<(), Fatal> {
+    fn answer(
+        &mut self,
+        from: PeerKey,
+        token: u64,
+        bytes: &[u8],
+        outputs: &mut Vec<Output>,
+    ) -> Result<(), Fatal> {
         match self.sync_answer(bytes)? {
             Ok(answer) => outputs.push(Output::Respond { token, bytes: answer }),
             Err(error) => {
                 let empty = phalanx_types::encode(&SyncResponse::Beats(Vec::new()));
                 outputs.push(Output::Respond { token, bytes: empty });
-                outputs.push(Output::Penalize { peer: from, fault: Fault::Garbage, reason: error.to_string() });
+                outputs.push(Output::Penalize {
+                    peer: from,
+                    fault: Fault::Garbage,
+                    reason: error.to_string(),
+                });
             }
         }
         Ok(())

@@ -13,7 +13,9 @@ use crate::{
 use arc_malachitebft_core_consensus::{
     ConsensusMsg, Effect, Input, LivenessMsg, Resumable, Resume, SignedConsensusMsg,
 };
-use arc_malachitebft_core_types::{CommitCertificate as CoreCertificate, SignedMessage, Timeout, TimeoutKind};
+use arc_malachitebft_core_types::{
+    CommitCertificate as CoreCertificate, SignedMessage, Timeout, TimeoutKind,
+};
 use phalanx_types::{
     Height, Round,
     vote::{ProposalClaim, Signed, ValidatorMessage, Vote},
@@ -82,10 +84,9 @@ impl<W: Wal, P: Probe> Handler<'_, W, P> {
             Effect::PublishConsensusMsg(message, r) => {
                 self.sync()?;
                 let message = match message {
-                    SignedConsensusMsg::Vote(vote) => Message::Vote(Signed {
-                        message: vote.message.ours(mesh),
-                        signature: vote.signature,
-                    }),
+                    SignedConsensusMsg::Vote(vote) => {
+                        Message::Vote(Signed { message: vote.message.ours(mesh), signature: vote.signature })
+                    }
                     SignedConsensusMsg::Proposal(proposal) => Message::Proposal(
                         Signed { message: proposal.message.claim(mesh), signature: proposal.signature },
                         Box::new((*proposal.message.value.beat).clone()),
@@ -97,10 +98,9 @@ impl<W: Wal, P: Probe> Handler<'_, W, P> {
             Effect::PublishLivenessMsg(message, r) => {
                 self.sync()?;
                 let message = match message {
-                    LivenessMsg::Vote(vote) => Message::Vote(Signed {
-                        message: vote.message.ours(mesh),
-                        signature: vote.signature,
-                    }),
+                    LivenessMsg::Vote(vote) => {
+                        Message::Vote(Signed { message: vote.message.ours(mesh), signature: vote.signature })
+                    }
                     LivenessMsg::PolkaCertificate(polka) => Message::Polka(to_polka(&polka)),
                     LivenessMsg::SkipRoundCertificate(round) => Message::Round(to_round(&round)),
                 };
@@ -220,4 +220,3 @@ impl<W: Wal, P: Probe> Handler<'_, W, P> {
         self.outputs.push(Output::Broadcast { lane: message.lane(), bytes: message.encode() });
     }
 }
-

@@ -2,8 +2,7 @@
 
 use crate::wire::Message;
 use phalanx_types::{
-    Evidence, Hash, Height, PublicKey, Round, ValidatorSet,
-    codec,
+    Evidence, Hash, Height, PublicKey, Round, ValidatorSet, codec,
     vote::{ProposalClaim, Signed, ValidatorMessage, Vote, VoteKind},
 };
 use std::collections::{BTreeMap, BTreeSet, VecDeque};

@@ -36,9 +36,9 @@ pub mod wal;
 pub mod wire;
 
 pub use application::{Application, Fatal, Purpose, Verdict};
-pub use engine::{Config, Consensus, Event, Output, PeerKey, Status};
 #[cfg(feature = "mutations")]
 pub use engine::Mutation;
+pub use engine::{Config, Consensus, Event, Output, PeerKey, Status};
 pub use probe::{EffectKind, NoProbe, Probe};
 pub use timers::TimerId;
 pub use wal::Wal;

@@ -1,12 +1,13 @@
 //! What nodes send one another to agree.
 
+use borsh::{BorshDeserialize, BorshSerialize};
 use phalanx_types::{
-    Beat, CommitCertificate, DecodeError, Hash, Height, PublicKey, Round, Signature, beat::BEAT_BYTES_MAX,
+    Beat, CommitCertificate, DecodeError, Hash, Height, PublicKey, Round, Signature,
+    beat::BEAT_BYTES_MAX,
     codec, decode_exact,
     validator::VALIDATORS_MAX,
     vote::{ProposalClaim, Signed, Vote, VoteKind},
 };
-use borsh::{BorshDeserialize, BorshSerialize};
 
 /// Longest message that is no proposal, in bytes: a round certificate with two
 /// votes of each validator.

@@ -162,8 +162,12 @@ impl<J: Journal> Attempts<J> {
                 None => {
                     let worker = want.worker.clone();
                     self.append(&Record::Starting { attempt: want.attempt, worker: worker.clone() })?;
-                    let state =
-                        State::Running { worker, lease_until: want.lease_until, mark: None, is_ending: false };
+                    let state = State::Running {
+                        worker,
+                        lease_until: want.lease_until,
+                        mark: None,
+                        is_ending: false,
+                    };
                     self.states.insert(want.attempt, state);
                     actions.push(Action::Spawn(want.clone()));
                 }

@@ -69,7 +69,9 @@ pub enum JournalError {
         reason: String,
     },
     /// It is damaged before its end.
-    #[error("the worker's journal {path} is damaged at byte {at}: move it away to report all its attempts as lost by their leases, and start again")]
+    #[error(
+        "the worker's journal {path} is damaged at byte {at}: move it away to report all its attempts as lost by their leases, and start again"
+    )]
     Damaged {
         /// Its file.
         path: String,

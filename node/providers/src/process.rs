@@ -66,7 +66,11 @@ impl ProcessProvider {
             return Err(format!("{program} is not on this worker's list of allowed commands"));
         };
         if args.len() > allowed.more_args_max {
-            return Err(format!("{program} may have {} arguments here, not {}", allowed.more_args_max, args.len()));
+            return Err(format!(
+                "{program} may have {} arguments here, not {}",
+                allowed.more_args_max,
+                args.len()
+            ));
         }
         Ok(Task {
             program: allowed.path.clone(),
@@ -150,7 +154,9 @@ pub fn kill_leftovers(mark: &ProcessMark) {
     if leader.is_some_and(|stat| stat.start_ticks != mark.start_ticks) {
         return;
     }
-    for stat in Stat::all().iter().filter(|stat| stat.session == mark.group && stat.start_ticks >= mark.start_ticks) {
+    for stat in
+        Stat::all().iter().filter(|stat| stat.session == mark.group && stat.start_ticks >= mark.start_ticks)
+    {
         let _ = kill(Pid::from_raw(stat.pid), Signal::SIGKILL);
     }
 }

@@ -10,12 +10,7 @@ use phalanx_types::{
     AttemptId, Name, Outcome, TimeMs, Work,
     job::{OutcomeReport, WantedAttempt},
 };
-use std::{
-    collections::BTreeMap,
-    path::Path,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
 /// Exits that wait to be taken in.
@@ -171,7 +166,8 @@ async fn carry_out(
     };
     match &want.work {
         Work::Synthetic { duration_ms } => {
-            let done = Exit { outcome: Outcome::Exited { code: 0 }, wall_ms: *duration_ms, ..Exit::not_started("") };
+            let done =
+                Exit { outcome: Outcome::Exited { code: 0 }, wall_ms: *duration_ms, ..Exit::not_started("") };
             tokio::select! {
                 () = tokio::time::sleep(Duration::from_millis((*duration_ms).into())) => done,
                 reason = &mut stopped => ended(reason.ok(), done),

@@ -171,10 +171,11 @@ fn run(task: &Task) -> Exit {
     let outcome = loop {
         match child.try_wait() {
             Ok(Some(status)) => {
-                break status.code().map_or(
-                    Outcome::Signalled { signal: status.signal().unwrap_or(0) },
-                    |code| Outcome::Exited { code },
-                );
+                break status
+                    .code()
+                    .map_or(Outcome::Signalled { signal: status.signal().unwrap_or(0) }, |code| {
+                        Outcome::Exited { code }
+                    });
             }
             Ok(None) => {}
             Err(_) => break Outcome::Lost,
@@ -206,9 +207,8 @@ fn run(task: &Task) -> Exit {
     };
     end_all();
     let _ = child.wait();
-    let [stdout, stderr] = readers.map(|reader| {
-        reader.join().unwrap_or(Seen { len: 0, digest: Sha3_256::digest(b"").into() })
-    });
+    let [stdout, stderr] =
+        readers.map(|reader| reader.join().unwrap_or(Seen { len: 0, digest: Sha3_256::digest(b"").into() }));
     let bounded = |value: u64| u32::try_from(value).unwrap_or(u32::MAX);
     Exit {
         outcome,

@@ -83,7 +83,9 @@ impl Byzantine {
                 }
                 all
             }
-            Self::Equivocator if to % 2 == 1 => other_word(key, lane, bytes).map_or(vec![original], |w| vec![w]),
+            Self::Equivocator if to % 2 == 1 => {
+                other_word(key, lane, bytes).map_or(vec![original], |w| vec![w])
+            }
             Self::WrongRoot => wrong_root(key, lane, bytes).map_or(vec![original], |w| vec![w]),
             Self::Equivocator | Self::TimeShifter | Self::LyingSync => vec![original],
         }

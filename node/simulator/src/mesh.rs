@@ -185,7 +185,8 @@ pub fn simulate_mesh(scenario: &MeshScenario) -> Result<MeshReport, String> {
     if scenario.nodes == 0 || scenario.nodes > 64 {
         return Err(format!("{} nodes: 1 to 64 can be simulated", scenario.nodes));
     }
-    let setup = setup(scenario.nodes, scenario.mode.clone(), Verification::FullAudit).map_err(|e| e.to_string())?;
+    let setup =
+        setup(scenario.nodes, scenario.mode.clone(), Verification::FullAudit).map_err(|e| e.to_string())?;
     let mut random = Random::new(scenario.seed);
     let genesis = Arc::new(setup.genesis.clone());
     let mut nodes: Vec<SimNode> = setup
@@ -306,7 +307,9 @@ impl Mesh {
         let wanted = Height(self.scenario.beats);
         let stuck: Vec<(usize, Height)> = self
             .honest()
-            .map(|(i, n)| (i, n.process.as_ref().map_or(Height::ZERO, |p| p.consensus.app().ledger().tip().height)))
+            .map(|(i, n)| {
+                (i, n.process.as_ref().map_or(Height::ZERO, |p| p.consensus.app().ledger().tip().height))
+            })
             .filter(|(_, height)| *height < wanted)
             .collect();
         for (node, height) in stuck {
@@ -399,7 +402,9 @@ impl Mesh {
             return;
         }
         self.crash(node);
-        if !self.calm && let Some(point) = self.scenario.probe {
+        if !self.calm
+            && let Some(point) = self.scenario.probe
+        {
             self.arm(point);
         }
     }
@@ -827,7 +832,8 @@ impl Mesh {
             for (liar, other) in self.nodes.iter().enumerate() {
                 let Some(kind) = other.byzantine.filter(|kind| kind.is_provable()) else { continue };
                 let state = process.consensus.app().fabric();
-                let is_out = state.validators().any(|(key, v)| *key == other.key.public() && v.is_quarantined);
+                let is_out =
+                    state.validators().any(|(key, v)| *key == other.key.public() && v.is_quarantined);
                 // Only where it had a turn to lie for long enough.
                 if !is_out && front && self.scenario.beats >= 100 {
                     found.push(Violation::Unpunished { node: liar, kind: format!("{kind:?}") });

@@ -124,13 +124,9 @@ impl SimNode {
             .map_err(|error| failed(error.to_string()))?;
         let attempts =
             Attempts::open(self.journal.clone(), |_| {}).map_err(|error| failed(error.to_string()))?;
-        let config = Config {
-            mesh: self.genesis.mesh,
-            key: self.key.clone(),
-            params: self.genesis.params.clone(),
-        };
-        let mut consensus =
-            Consensus::with_probe(config, replica, self.wal.clone(), self.probe.clone());
+        let config =
+            Config { mesh: self.genesis.mesh, key: self.key.clone(), params: self.genesis.params.clone() };
+        let mut consensus = Consensus::with_probe(config, replica, self.wal.clone(), self.probe.clone());
         #[cfg(feature = "mutations")]
         if let Some(mutation) = self.mutation {
             consensus.mutate(mutation);

@@ -32,7 +32,11 @@ fn key(purpose: u8, number: u64) -> SigningKey {
 }
 
 /// A mesh of `count` nodes in the planetary fabric, each with two workers.
-pub(crate) fn setup(count: usize, mode: Option<Mode>, verification: Verification) -> Result<Setup, DecodeError> {
+pub(crate) fn setup(
+    count: usize,
+    mode: Option<Mode>,
+    verification: Verification,
+) -> Result<Setup, DecodeError> {
     let planetary = planetary()?;
     let nodes: Vec<SigningKey> = (0..count as u64).map(|i| key(1, i)).collect();
     let regions: Vec<Name> = planetary.shards.iter().map(|s| s.name.clone()).collect();

@@ -1,6 +1,9 @@
 //! Jobs: what is asked for, and how an attempt at it ended.
 
-use crate::{units::TimeMs, hash::Hash, hex_bytes::hex_bytes, name::Name, resources::Resources, tags, units::MicroUnits};
+use crate::{
+    hash::Hash, hex_bytes::hex_bytes, name::Name, resources::Resources, tags, units::MicroUnits,
+    units::TimeMs,
+};
 use borsh::{BorshDeserialize, BorshSerialize};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;

@@ -1,0 +1,163 @@
+//! The home folder of a node: settings, keys, data.
+
+use anyhow::{Context, Result, bail, ensure};
+use phalanx_types::{Genesis, Name, SigningKey, WorkerOffer};
+use serde::{Deserialize, Serialize};
+use std::{
+    collections::BTreeMap,
+    fs,
+    io::Write,
+    os::unix::fs::{OpenOptionsExt, PermissionsExt},
+    path::{Path, PathBuf},
+};
+
+/// A home folder.
+#[derive(Clone, Debug)]
+pub struct Home {
+    /// Where it is.
+    pub path: PathBuf,
+}
+
+/// `config.toml`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NodeConfig {
+    /// Where peers connect, such as `/ip4/127.0.0.1/tcp/7001`.
+    pub listen: Vec<String>,
+    /// Where the HTTP interface listens; a loopback address.
+    pub api: std::net::SocketAddr,
+    /// Peers to begin with.
+    #[serde(default)]
+    pub bootstrap: Vec<Bootstrap>,
+    /// The workers that this node hosts.
+    #[serde(default)]
+    pub workers: Vec<WorkerOffer>,
+    /// Commands that jobs may run here.
+    #[serde(default)]
+    pub commands: BTreeMap<Name, phalanx_providers::process::Allowed>,
+}
+
+/// A peer to begin with.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Bootstrap {
+    /// Its network key in hex.
+    pub key: phalanx_types::PublicKey,
+    /// Where it is.
+    pub address: String,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct KeyFile {
+    version: u32,
+    public: phalanx_types::PublicKey,
+    seed: String,
+}
+
+impl Home {
+    /// The folder to use: the flag, or `~/.phalanx`.
+    pub fn at(path: Option<PathBuf>) -> Result<Self> {
+        let path = match path {
+            Some(path) => path,
+            None => PathBuf::from(std::env::var_os("HOME").context("HOME is not set: name a folder with --home")?)
+                .join(".phalanx"),
+        };
+        Ok(Self { path })
+    }
+
+    /// A file in it.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.path.join(name)
+    }
+
+    /// Its settings.
+    pub fn config(&self) -> Result<NodeConfig> {
+        let path = self.file("config.toml");
+        let text = fs::read_to_string(&path).with_context(|| {
+            format!("{} cannot be read: make a home folder with `phalanx init`", path.display())
+        })?;
+        let config: NodeConfig =
+            toml::from_str(&text).with_context(|| format!("{} is not a valid configuration", path.display()))?;
+        ensure!(
+            config.api.ip().is_loopback(),
+            "{}: api = \"{}\" is not a loopback address: the interface is for this machine only",
+            path.display(),
+            config.api
+        );
+        Ok(config)
+    }
+
+    /// The genesis document of its mesh.
+    pub fn genesis(&self) -> Result<Genesis> {
+        let path = self.file("genesis.json");
+        let bytes = fs::read(&path).with_context(|| format!("{} cannot be read", path.display()))?;
+        Genesis::from_json(&bytes).with_context(|| format!("{} is not a valid genesis", path.display()))
+    }
+
+    /// One of its keys.
+    pub fn key(&self, name: &str) -> Result<SigningKey> {
+        read_key(&self.file("keys").join(format!("{name}.json")))
+    }
+
+    /// The token of its HTTP interface.
+    pub fn token(&self) -> Result<String> {
+        let path = self.file("api-token");
+        Ok(fs::read_to_string(&path).with_context(|| format!("{} cannot be read", path.display()))?.trim().to_owned())
+    }
+
+    /// Locks it against a second process, until the file is dropped.
+    pub fn lock(&self) -> Result<fs::File> {
+        let path = self.file("lock");
+        let file = fs::OpenOptions::new().create(true).truncate(false).write(true).open(&path)?;
+        if file.try_lock().is_err() {
+            bail!("{} is locked: another node runs in this home folder; stop it first", path.display());
+        }
+        Ok(file)
+    }
+}
+
+/// Writes a file that only its owner may read.
+pub fn write_private(path: &Path, bytes: &[u8]) -> Result<()> {
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    let mut file = fs::OpenOptions::new()
+        .create_new(true)
+        .write(true)
+        .mode(0o600)
+        .open(path)
+        .with_context(|| format!("{} cannot be written (it is never overwritten)", path.display()))?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    Ok(())
+}
+
+/// Makes a key and writes it.
+pub fn new_key(path: &Path) -> Result<SigningKey> {
+    let mut seed = zeroize::Zeroizing::new([0_u8; 32]);
+    getrandom::fill(&mut *seed).map_err(|e| anyhow::anyhow!("no random numbers: {e}"))?;
+    let key = SigningKey::from_seed(*seed);
+    let file = KeyFile { version: 1, public: key.public(), seed: hex::encode(*seed) };
+    write_private(path, serde_json::to_string_pretty(&file)?.as_bytes())?;
+    Ok(key)
+}
+
+/// Reads a key file.
+pub fn read_key(path: &Path) -> Result<SigningKey> {
+    let meta = fs::metadata(path).with_context(|| format!("the key {} cannot be read", path.display()))?;
+    ensure!(
+        meta.permissions().mode() & 0o077 == 0,
+        "the key {} can be read by others: run chmod 600 on it",
+        path.display()
+    );
+    let text = zeroize::Zeroizing::new(fs::read_to_string(path)?);
+    let file: KeyFile = serde_json::from_str(&text).with_context(|| format!("{} is no key file", path.display()))?;
+    let seed: [u8; 32] = hex::decode(&file.seed)
+        .ok()
+        .and_then(|bytes| bytes.try_into().ok())
+        .with_context(|| format!("{} has no 32-byte seed", path.display()))?;
+    let key = SigningKey::from_seed(seed);
+    ensure!(key.public() == file.public, "{}: the seed is not of the public key", path.display());
+    Ok(key)
+}

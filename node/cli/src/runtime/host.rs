@@ -1,0 +1,164 @@
+//! This node's workers: offers, signs of life, attempts, outcomes.
+
+use super::{core::Core, net::Sender, sequence::Sequences};
+use anyhow::Result;
+use phalanx_providers::runtime::WorkerRuntime;
+use phalanx_replica::Decision;
+use phalanx_types::{
+    AttemptId, Envelope, Hash, Name, Operation, SigningKey, TimeMs, WorkerOffer, job::WantedAttempt,
+};
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+use tokio::sync::{broadcast, oneshot};
+
+/// How long an envelope of the host is valid.
+const EXPIRY_MS: u64 = 120_000;
+/// How often leases are looked at, and what is not decided is thought of again.
+const TICK: Duration = Duration::from_millis(250);
+/// A report that was not decided after this time is put into a new envelope.
+const REPORT_AGAIN: Duration = Duration::from_secs(20);
+/// Offers that were not decided after this time are made again.
+const OFFER_AGAIN: Duration = Duration::from_secs(10);
+/// Operations in one envelope.
+const OPERATIONS: usize = 64;
+
+pub struct Host {
+    pub mesh_id: Hash,
+    pub key: SigningKey,
+    pub vote_key: SigningKey,
+    pub offers: Vec<WorkerOffer>,
+    pub workers: WorkerRuntime,
+    pub sequences: Sequences,
+    pub sender: Sender,
+    pub core: Core,
+    pub decisions: broadcast::Receiver<Arc<Decision>>,
+}
+
+impl Host {
+    pub async fn run(mut self, mut stop: oneshot::Receiver<()>) {
+        let mut tick = tokio::time::interval(TICK);
+        let mut reported: BTreeMap<AttemptId, Instant> = BTreeMap::new();
+        let (mut offered, mut beaten): (Option<Instant>, Option<Instant>) = (None, None);
+        loop {
+            let step = tokio::select! {
+                _ = &mut stop => break,
+                decision = self.decisions.recv() => match decision {
+                    Ok(_) | Err(broadcast::error::RecvError::Lagged(_)) => self.reconcile(),
+                    Err(broadcast::error::RecvError::Closed) => break,
+                },
+                exit = self.workers.next_exit() => exit.map_err(Into::into),
+                _ = tick.tick() => {
+                    self.workers.expire(super::now());
+                    self.offer(&mut offered).await
+                }
+            };
+            let step = match step {
+                Ok(()) => self.tell(&mut reported, &mut beaten).await,
+                Err(error) => Err(error),
+            };
+            if let Err(error) = step {
+                // Without its journal or numbers a worker must not go on; the
+                // mesh takes its attempts back when their leases end.
+                tracing::error!(%error, "the workers of this node stop");
+                break;
+            }
+        }
+        self.workers.stop(Duration::from_millis(1_500)).await;
+    }
+
+    /// Starts and ends what the decided state says.
+    fn reconcile(&mut self) -> Result<()> {
+        let fabric = self.core.fabric();
+        let wanted: Vec<WantedAttempt> =
+            self.offers.iter().flat_map(|offer| fabric.wanted(&offer.worker)).collect();
+        self.workers.reconcile(super::now(), &wanted)?;
+        Ok(())
+    }
+
+    /// Offers the workers that the mesh does not have as they are.
+    async fn offer(&mut self, offered: &mut Option<Instant>) -> Result<()> {
+        if offered.is_some_and(|at| at.elapsed() < OFFER_AGAIN) {
+            return Ok(());
+        }
+        let fabric = self.core.fabric();
+        let missing: Vec<Operation> = self
+            .offers
+            .iter()
+            .filter(|offer| fabric.worker(&offer.worker).is_none_or(|w| w.offer != **offer || !w.is_open))
+            .map(|offer| Operation::OfferWorker(Box::new(offer.clone())))
+            .collect();
+        if missing.is_empty() {
+            return Ok(());
+        }
+        *offered = Some(Instant::now());
+        for operations in missing.chunks(OPERATIONS) {
+            self.send(false, operations.to_vec()).await?;
+        }
+        Ok(())
+    }
+
+    /// Signs of life, outcomes, accusations.
+    async fn tell(
+        &mut self,
+        reported: &mut BTreeMap<AttemptId, Instant>,
+        beaten: &mut Option<Instant>,
+    ) -> Result<()> {
+        let fabric = self.core.fabric();
+        let alive: Vec<(Name, u32)> = self
+            .offers
+            .iter()
+            .filter(|offer| fabric.worker(&offer.worker).is_some_and(|w| w.is_open))
+            .map(|offer| (offer.worker.clone(), offer.heartbeat_interval_ms))
+            .collect();
+        // Twice in the shortest interval that a worker has promised.
+        let every = alive.iter().map(|(_, ms)| *ms).min().unwrap_or(u32::MAX) / 2;
+        let is_due = beaten.is_none_or(|at| at.elapsed() >= Duration::from_millis(every.into()));
+        if is_due && !alive.is_empty() {
+            *beaten = Some(Instant::now());
+            let mut workers: Vec<Name> = alive.into_iter().map(|(name, _)| name).collect();
+            workers.sort();
+            self.send(false, vec![Operation::Heartbeat { workers }]).await?;
+        }
+        reported.retain(|attempt, at| fabric.awaits(attempt) && at.elapsed() < REPORT_AGAIN);
+        let fresh: Vec<Operation> = self
+            .workers
+            .reports()
+            .filter(|report| fabric.awaits(&report.attempt) && !reported.contains_key(&report.attempt))
+            .map(|report| Operation::ReportOutcome(Box::new(report.clone())))
+            .collect();
+        for operations in fresh.chunks(OPERATIONS) {
+            for operation in operations {
+                if let Operation::ReportOutcome(report) = operation {
+                    reported.insert(report.attempt, Instant::now());
+                }
+            }
+            self.send(false, operations.to_vec()).await?;
+        }
+        let accusations: Vec<Operation> =
+            self.core.take_accusations().into_iter().map(Operation::Accuse).collect();
+        for operations in accusations.chunks(OPERATIONS) {
+            self.send(true, operations.to_vec()).await?;
+        }
+        Ok(())
+    }
+
+    async fn send(&mut self, is_validator: bool, operations: Vec<Operation>) -> Result<()> {
+        let key = if is_validator { self.vote_key.clone() } else { self.key.clone() };
+        let floor = self.core.fabric().next_sequence(&key.public());
+        let envelope = Envelope {
+            mesh: self.mesh_id,
+            sender: key.public(),
+            sequence: self.sequences.next(key.public(), floor)?,
+            expiry: TimeMs(super::now().0 + EXPIRY_MS),
+            trace_id: None,
+            operations,
+        };
+        if let Err(reason) = self.sender.send(envelope.sign(&key)).await {
+            tracing::debug!(%reason, "an envelope of this host was not taken in");
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,136 @@
+//! A running node.
+//!
+//! Four parts, joined by bounded channels: the *core*, a thread of its own that
+//! owns consensus, replica and store; the *network*, which carries bytes and
+//! verdicts; the *host*, which runs this node's workers; and the HTTP interface.
+//! The core is the only one that decides anything.
+
+pub mod core;
+mod host;
+mod net;
+mod sequence;
+mod view;
+mod wal;
+
+use crate::home::Home;
+use anyhow::{Context, Result};
+use phalanx_consensus::{Config, Consensus};
+use phalanx_ledger::RocksKv;
+use phalanx_p2p::{Limits, MeshConfig, PeerKey};
+use phalanx_providers::{process::ProcessProvider, runtime::WorkerRuntime};
+use phalanx_replica::Replica;
+use phalanx_types::TimeMs;
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+use tokio::sync::broadcast;
+
+/// Decisions that wait for a reader; one that is farther behind misses some.
+const DECISIONS_MAX: usize = 1_024;
+/// Time for the workers to end when the node stops.
+const STOP_PATIENCE: Duration = Duration::from_secs(2);
+
+/// This machine's clock.
+pub fn now() -> TimeMs {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    TimeMs(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+}
+
+/// Runs a node until it is told to stop, or cannot go on.
+pub async fn run(home: &Home) -> Result<()> {
+    let config = home.config()?;
+    let genesis = home.genesis()?;
+    let _lock = home.lock()?;
+    let vote = home.key("vote")?;
+    let host_key = home.key("host")?;
+    let network = home.key("network")?;
+    let token = home.token()?;
+
+    let store = RocksKv::open(&home.file("data"))?;
+    let replica = Replica::open(store, &genesis, vote.public(), phalanx_replica::Limits::default())?;
+    let admitted: BTreeMap<PeerKey, String> = replica
+        .fabric()
+        .admitted(now())
+        .into_iter()
+        .map(|(key, label)| (PeerKey(key.0), label.to_string()))
+        .collect();
+    let labels = admitted.clone();
+    let wal = wal::FileWal::open(&home.file("wal"))?;
+    let first = replica.fabric().clone();
+    let consensus = Consensus::new(
+        Config { mesh: genesis.mesh, key: vote.clone(), params: genesis.params.clone() },
+        replica,
+        wal,
+    );
+
+    let (mesh, mesh_events) = phalanx_p2p::start(MeshConfig {
+        mesh: genesis.mesh.0,
+        network_seed: network.seed().clone(),
+        listen: config.listen.clone(),
+        bootstrap: config.bootstrap.iter().map(|b| (PeerKey(b.key.0), b.address.clone())).collect(),
+        admitted,
+        limits: Limits::default(),
+    })?;
+    let (decisions, _) = broadcast::channel(DECISIONS_MAX);
+    let (events, _) = broadcast::channel(DECISIONS_MAX);
+    let (core, core_outputs) = core::start(consensus, first, decisions.clone())?;
+
+    let workers = WorkerRuntime::open(
+        &home.file("journal"),
+        ProcessProvider {
+            shim: (std::env::current_exe().context("this program's own path is unknown")?, vec!["attempt-shim".into()]),
+            work: home.file("work"),
+            allowed: config.commands.clone(),
+        },
+    )?;
+    let pending = net::Pending::default();
+    let network = tokio::spawn(net::run(net::Net {
+        mesh: mesh.clone(),
+        mesh_events,
+        core: core.clone(),
+        core_outputs,
+        decisions: decisions.subscribe(),
+        pending: pending.clone(),
+        admitted: labels,
+    }));
+    let sender = net::Sender { mesh: mesh.clone(), core: core.clone(), pending };
+    let host = host::Host {
+        mesh_id: genesis.mesh,
+        key: host_key,
+        vote_key: vote,
+        offers: config.workers.clone(),
+        workers,
+        sequences: sequence::Sequences::open(&home.file("sequences"))?,
+        sender: sender.clone(),
+        core: core.clone(),
+        decisions: decisions.subscribe(),
+    };
+    let (stop_host, host_stopped) = tokio::sync::oneshot::channel();
+    let host = tokio::spawn(host.run(host_stopped));
+    tokio::spawn(view::tell_events(decisions.subscribe(), events.clone()));
+
+    let listener = tokio::net::TcpListener::bind(config.api)
+        .await
+        .with_context(|| format!("the HTTP interface cannot listen on {}", config.api))?;
+    let router = phalanx_api::router(view::View { core: core.clone(), sender, mesh: mesh.clone(), events, decisions }, token);
+    let server = tokio::spawn(async move { axum::serve(listener, router).await });
+    tracing::info!(api = %config.api, listen = ?config.listen, "running");
+
+    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    let outcome = tokio::select! {
+        _ = tokio::signal::ctrl_c() => Ok(()),
+        _ = terminate.recv() => Ok(()),
+        fatal = core.fatal() => Err(anyhow::anyhow!("{fatal}; check the store with `phalanx ledger fsck`")),
+        ended = network => ended.map_err(Into::into).and(Err(anyhow::anyhow!("the network part ended"))),
+    };
+    tracing::info!("stopping");
+    server.abort();
+    let _ = stop_host.send(());
+    let _ = tokio::time::timeout(STOP_PATIENCE, host).await;
+    mesh.shutdown().await;
+    core.stop().await;
+    outcome
+}
+

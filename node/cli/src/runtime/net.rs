@@ -1,0 +1,212 @@
+//! Between the core and the mesh.
+
+use super::core::{Core, CoreOutput, Input};
+use phalanx_consensus::{Event, Output, wire};
+use phalanx_p2p::{Lane, MeshEvent, MeshHandle, PeerKey, Verdict};
+use phalanx_replica::Decision;
+use phalanx_types::{
+    Hash, PublicKey, SignedEnvelope, crypto::verify_batch, encode, evidence::Fault,
+};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+use tokio::sync::{broadcast, mpsc};
+
+/// Envelopes of this node that are sent again until they are decided.
+const PENDING_MAX: usize = 65_536;
+/// How often they are sent again.
+const AGAIN: Duration = Duration::from_secs(2);
+/// Points that faults cost a peer.
+const GARBAGE_POINTS: i64 = 200;
+const BAD_SYNC_POINTS: i64 = 400;
+
+/// This node's envelopes that are not decided yet.
+#[derive(Clone, Default)]
+pub struct Pending(Arc<Mutex<BTreeMap<Hash, Arc<SignedEnvelope>>>>);
+
+impl Pending {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<Hash, Arc<SignedEnvelope>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Sends this node's envelopes.
+#[derive(Clone)]
+pub struct Sender {
+    pub mesh: MeshHandle,
+    pub core: Core,
+    pub pending: Pending,
+}
+
+impl Sender {
+    /// Takes an envelope in and spreads it; an error says why it was refused.
+    pub async fn send(&self, signed: SignedEnvelope) -> Result<Hash, String> {
+        let id = signed.envelope.id();
+        if !signed.verify_signature(&id) {
+            return Err(format!("the signature is not of the key {}", signed.envelope.sender));
+        }
+        let signed = Arc::new(signed);
+        match self.core.intake(id, Arc::clone(&signed)).await {
+            None => return Err("the node is too busy: send it again in a moment".to_owned()),
+            Some(Err(error)) => return Err(error.to_string()),
+            Some(Ok(_)) => {}
+        }
+        {
+            let mut pending = self.pending.lock();
+            if pending.len() < PENDING_MAX {
+                pending.insert(id, Arc::clone(&signed));
+            }
+        }
+        self.mesh.publish(Lane::Inputs, encode(&*signed)).await;
+        Ok(id)
+    }
+}
+
+pub struct Net {
+    pub mesh: MeshHandle,
+    pub mesh_events: mpsc::Receiver<MeshEvent>,
+    pub core: Core,
+    pub core_outputs: mpsc::Receiver<CoreOutput>,
+    pub decisions: broadcast::Receiver<Arc<Decision>>,
+    pub pending: Pending,
+    pub admitted: BTreeMap<PeerKey, String>,
+}
+
+pub async fn run(mut net: Net) {
+    let mut again = tokio::time::interval(AGAIN);
+    loop {
+        tokio::select! {
+            event = net.mesh_events.recv() => match event {
+                Some(event) => net.heard(event).await,
+                None => return,
+            },
+            output = net.core_outputs.recv() => match output {
+                Some(output) => net.tell(output).await,
+                None => return,
+            },
+            decision = net.decisions.recv() => match decision {
+                Ok(decision) => net.decided(&decision).await,
+                Err(broadcast::error::RecvError::Lagged(_)) => {}
+                Err(broadcast::error::RecvError::Closed) => return,
+            },
+            _ = again.tick() => net.send_again().await,
+        }
+    }
+}
+
+impl Net {
+    async fn heard(&mut self, event: MeshEvent) {
+        match event {
+            MeshEvent::Message { token, source, lane: Lane::Inputs, payloads } => {
+                self.envelopes(token, source, payloads).await;
+            }
+            MeshEvent::Message { token, source, lane, payloads } => {
+                let lane = if lane == Lane::Votes { wire::Lane::Votes } else { wire::Lane::Proposals };
+                let Some(bytes) = payloads.into_iter().next() else { return };
+                let event = Event::Message { from: source.0, lane, bytes };
+                if !self.core.offer(Input::Event(event, Some(token))) {
+                    self.mesh.report(token, Verdict::Ignore).await;
+                }
+            }
+            MeshEvent::Request { token, peer, bytes } => {
+                self.core.offer(Input::Event(Event::Request { from: peer.0, token: token.0, bytes }, None));
+            }
+            MeshEvent::Banned { peer, reason } => tracing::warn!(%peer, reason, "peer banned"),
+            MeshEvent::Connected(peer) => tracing::info!(%peer, "connected"),
+            MeshEvent::Disconnected(peer) => tracing::info!(%peer, "disconnected"),
+            MeshEvent::Listening(address) => tracing::info!(address, "listening"),
+        }
+    }
+
+    /// Envelopes from a peer: all signatures hold, or none of them counts.
+    async fn envelopes(&self, token: u64, source: PeerKey, payloads: Vec<Vec<u8>>) {
+        let decoded: Result<Vec<SignedEnvelope>, _> =
+            payloads.iter().map(|bytes| SignedEnvelope::decode(bytes)).collect();
+        let Ok(envelopes) = decoded else {
+            self.mesh.penalize(source, GARBAGE_POINTS, "sent a malformed envelope".to_owned()).await;
+            return self.mesh.report(token, Verdict::Reject).await;
+        };
+        // Verifying is work for a while; the loop must not wait for it.
+        let (mesh, core) = (self.mesh.clone(), self.core.clone());
+        tokio::task::spawn_blocking(move || {
+            let ids: Vec<Hash> = envelopes.iter().map(|e| e.envelope.id()).collect();
+            let claims: Vec<_> = envelopes.iter().zip(&ids).map(|(e, id)| e.claim(id)).collect();
+            let holds = verify_batch(&claims);
+            let verdict = if holds { Verdict::Accept } else { Verdict::Reject };
+            tokio::runtime::Handle::current().block_on(mesh.report(token, verdict));
+            if holds {
+                for (id, signed) in ids.into_iter().zip(envelopes) {
+                    core.offer(Input::Envelope(id, Arc::new(signed), None));
+                }
+            }
+        });
+    }
+
+    async fn tell(&self, output: CoreOutput) {
+        match output {
+            CoreOutput::Verdict(token, is_valid) => {
+                let verdict = if is_valid { Verdict::Accept } else { Verdict::Reject };
+                self.mesh.report(token, verdict).await;
+            }
+            CoreOutput::Output(Output::Broadcast { lane, bytes }) => {
+                let lane = if lane == wire::Lane::Votes { Lane::Votes } else { Lane::Proposals };
+                self.mesh.publish(lane, bytes).await;
+            }
+            CoreOutput::Output(Output::Request { peer, bytes }) => {
+                let (mesh, core) = (self.mesh.clone(), self.core.clone());
+                tokio::spawn(async move {
+                    let event = match mesh.request(PeerKey(peer), bytes).await {
+                        Ok(bytes) => Event::Response { from: peer, bytes },
+                        Err(_) => Event::RequestFailed { from: peer },
+                    };
+                    core.offer(Input::Event(event, None));
+                });
+            }
+            CoreOutput::Output(Output::Respond { token, bytes }) => {
+                self.mesh.respond(phalanx_p2p::RequestToken(token), bytes).await;
+            }
+            CoreOutput::Output(Output::Penalize { peer, fault, reason }) => {
+                let points = if fault == Fault::BadSync { BAD_SYNC_POINTS } else { GARBAGE_POINTS };
+                self.mesh.penalize(PeerKey(peer), points, reason).await;
+            }
+            CoreOutput::Output(
+                Output::SetTimer { .. } | Output::Verdict { .. } | Output::Committed { .. },
+            ) => {}
+        }
+    }
+
+    async fn decided(&mut self, decision: &Decision) {
+        {
+            let mut pending = self.pending.lock();
+            for id in &decision.envelopes {
+                pending.remove(id);
+            }
+        }
+        let admitted: BTreeMap<PeerKey, String> = decision
+            .fabric
+            .admitted(super::now())
+            .into_iter()
+            .map(|(key, label): (PublicKey, _)| (PeerKey(key.0), label.to_string()))
+            .collect();
+        if admitted != self.admitted {
+            self.admitted.clone_from(&admitted);
+            self.mesh.set_admitted(admitted).await;
+        }
+    }
+
+    /// Sends what is not decided again, and forgets what expired.
+    async fn send_again(&self) {
+        let now = super::now();
+        let waiting: Vec<(Hash, Arc<SignedEnvelope>)> = {
+            let mut pending = self.pending.lock();
+            pending.retain(|_, signed| signed.envelope.expiry >= now);
+            pending.iter().map(|(id, signed)| (*id, Arc::clone(signed))).collect()
+        };
+        for (id, signed) in waiting {
+            self.core.offer(Input::Envelope(id, Arc::clone(&signed), None));
+            self.mesh.publish(Lane::Inputs, encode(&*signed)).await;
+        }
+    }
+}
