@@ -378,10 +378,10 @@ impl Driver {
                 self.record_own();
                 let _ = self.events.try_send(MeshEvent::Listening(text));
             }
-            SwarmEvent::OutgoingConnectionError { peer_id: Some(id), error, .. } => {
-                if !matches!(error, DialError::DialPeerConditionFalse(_)) {
-                    tracing::debug!(peer = %id, %error, "not reached");
-                }
+            SwarmEvent::OutgoingConnectionError { peer_id: Some(id), error, .. }
+                if !matches!(error, DialError::DialPeerConditionFalse(_)) =>
+            {
+                tracing::debug!(peer = %id, %error, "not reached");
             }
             _ => {}
         }

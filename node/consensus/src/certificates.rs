@@ -205,7 +205,7 @@ pub(crate) fn verify_round(
         let vote = CoreVote {
             height: certificate.height,
             round: certificate.round,
-            value: s.value_id.clone(),
+            value: s.value_id,
             kind: s.vote_type,
             address: s.address,
         };

@@ -799,8 +799,8 @@ impl Mesh {
             resources: Resources { cpu_milli: 500, memory_mib: 64, gpu: GpuRequest::None },
             workload: phalanx_types::job::WorkloadType::Batch,
             priority: self.random.below(256) as u8,
-            retries: if number % 5 == 0 { 0 } else { 3 },
-            once: number % 5 == 0,
+            retries: if number.is_multiple_of(5) { 0 } else { 3 },
+            once: number.is_multiple_of(5),
             work: Work::Synthetic { duration_ms: self.random.between(5, 3_000) as u32 },
         })
     }

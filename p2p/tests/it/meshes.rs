@@ -35,9 +35,10 @@ async fn node(
     })
     .unwrap();
     let address = loop {
-        match timeout(Duration::from_secs(10), events.recv()).await.unwrap().unwrap() {
-            MeshEvent::Listening(address) => break address,
-            _ => {}
+        if let MeshEvent::Listening(address) =
+            timeout(Duration::from_secs(10), events.recv()).await.unwrap().unwrap()
+        {
+            break address;
         }
     };
     Node { handle, events, address }
