@@ -4,11 +4,16 @@
 //! an error is `{"code", "message", "remedy"}`. Every call needs the token of
 //! the node's home folder as `Authorization: Bearer …`, but for `/v1/health`.
 
+mod client;
+
+pub use axum::http::StatusCode;
+pub use client::{Client, ClientError};
+
 use axum::{
     Json, Router,
     body::{Body, Bytes},
     extract::{DefaultBodyLimit, Path, Query, Request, State},
-    http::{StatusCode, header},
+    http::header,
     middleware::{self, Next},
     response::{IntoResponse, Response},
     routing::{get, post},
@@ -17,7 +22,7 @@ use futures::{StreamExt, future::BoxFuture, stream};
 use phalanx_types::envelope::ENVELOPE_BYTES_MAX;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 use tokio::sync::{Semaphore, broadcast};
 
 /// Calls that are served at one time; more get 503.
@@ -58,8 +63,14 @@ impl ApiError {
 
     /// There is no such thing.
     #[must_use]
-    pub fn not_found(what: &str) -> Self {
+    pub fn not_found(what: impl std::fmt::Display) -> Self {
         Self::new(StatusCode::NOT_FOUND, "not_found", format!("there is no {what}"), "look at the list first")
+    }
+
+    /// The caller asked for something malformed.
+    #[must_use]
+    pub fn bad_request(message: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "bad_request", message, remedy)
     }
 }
 
@@ -91,11 +102,15 @@ pub trait NodeView: Send + Sync + 'static {
     fn receipts_of(&self, subject: String) -> BoxFuture<'_, Answer>;
     /// A receipt's proof file, as it is to be stored.
     fn proof(&self, index: u64) -> BoxFuture<'_, Result<Vec<u8>, ApiError>>;
+    /// What the mesh knows of a sender of envelopes: `next_sequence`.
+    fn sender(&self, key: String) -> BoxFuture<'_, Answer>;
+    /// The header of a decided beat, with its id.
+    fn beat(&self, height: u64) -> BoxFuture<'_, Answer>;
     /// The peers.
     fn peers(&self) -> BoxFuture<'_, Answer>;
     /// Cuts a peer off, here.
     fn ban(&self, key: String, reason: String, lasts_ms: u64) -> BoxFuture<'_, Answer>;
-    /// Events from now on, one JSON line each.
+    /// Events from now on: a beat's JSON lines at once.
     fn events(&self) -> broadcast::Receiver<Arc<str>>;
 }
 
@@ -124,6 +139,14 @@ pub fn router<V: NodeView>(view: V, token: String) -> Router {
             get(|State(n): Node<V>, Path(i)| async move { reply(n.view.receipt(i).await) }),
         )
         .route("/v1/receipts/{index}/proof", get(proof::<V>))
+        .route(
+            "/v1/senders/{key}",
+            get(|State(n): Node<V>, Path(key)| async move { reply(n.view.sender(key).await) }),
+        )
+        .route(
+            "/v1/beats/{height}",
+            get(|State(n): Node<V>, Path(h)| async move { reply(n.view.beat(h).await) }),
+        )
         .route("/v1/peers", get(|State(n): Node<V>| async move { reply(n.view.peers().await) }))
         .route("/v1/peers/ban", post(ban::<V>))
         .route("/v1/events", get(events::<V>))
@@ -237,6 +260,3 @@ async fn events<V: NodeView>(State(node): Node<V>) -> Response {
     let body = Body::from_stream(lines.map(Ok::<_, std::convert::Infallible>));
     ([(header::CONTENT_TYPE, "application/x-ndjson")], body).into_response()
 }
-
-/// How long a server waits for open calls when it stops.
-pub const DRAIN: Duration = Duration::from_secs(1);

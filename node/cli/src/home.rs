@@ -60,8 +60,10 @@ impl Home {
     pub fn at(path: Option<PathBuf>) -> Result<Self> {
         let path = match path {
             Some(path) => path,
-            None => PathBuf::from(std::env::var_os("HOME").context("HOME is not set: name a folder with --home")?)
-                .join(".phalanx"),
+            None => {
+                PathBuf::from(std::env::var_os("HOME").context("HOME is not set: name a folder with --home")?)
+                    .join(".phalanx")
+            }
         };
         Ok(Self { path })
     }
@@ -77,8 +79,8 @@ impl Home {
         let text = fs::read_to_string(&path).with_context(|| {
             format!("{} cannot be read: make a home folder with `phalanx init`", path.display())
         })?;
-        let config: NodeConfig =
-            toml::from_str(&text).with_context(|| format!("{} is not a valid configuration", path.display()))?;
+        let config: NodeConfig = toml::from_str(&text)
+            .with_context(|| format!("{} is not a valid configuration", path.display()))?;
         ensure!(
             config.api.ip().is_loopback(),
             "{}: api = \"{}\" is not a loopback address: the interface is for this machine only",
@@ -103,7 +105,10 @@ impl Home {
     /// The token of its HTTP interface.
     pub fn token(&self) -> Result<String> {
         let path = self.file("api-token");
-        Ok(fs::read_to_string(&path).with_context(|| format!("{} cannot be read", path.display()))?.trim().to_owned())
+        Ok(fs::read_to_string(&path)
+            .with_context(|| format!("{} cannot be read", path.display()))?
+            .trim()
+            .to_owned())
     }
 
     /// Locks it against a second process, until the file is dropped.
@@ -152,7 +157,8 @@ pub fn read_key(path: &Path) -> Result<SigningKey> {
         path.display()
     );
     let text = zeroize::Zeroizing::new(fs::read_to_string(path)?);
-    let file: KeyFile = serde_json::from_str(&text).with_context(|| format!("{} is no key file", path.display()))?;
+    let file: KeyFile =
+        serde_json::from_str(&text).with_context(|| format!("{} is no key file", path.display()))?;
     let seed: [u8; 32] = hex::decode(&file.seed)
         .ok()
         .and_then(|bytes| bytes.try_into().ok())

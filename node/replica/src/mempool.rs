@@ -164,6 +164,12 @@ impl Mempool {
         self.by_id.get(id).and_then(|key| self.queue.get(key))
     }
 
+    /// The highest number of a sender that waits.
+    #[must_use]
+    pub fn last_number(&self, sender: &PublicKey) -> Option<u64> {
+        self.numbers.range((*sender, 0)..=(*sender, u64::MAX)).next_back().map(|(_, number)| *number)
+    }
+
     /// Takes in an envelope whose signature was verified.
     ///
     /// # Errors

@@ -137,7 +137,8 @@ pub fn start(
     let (fatal, fatal_seen) = watch::channel(None);
     let fabric = Arc::new(Mutex::new(fabric));
     let accusations = Arc::new(Mutex::new(Vec::new()));
-    let core = Core { inbox, fatal: fatal_seen, fabric: Arc::clone(&fabric), accusations: Arc::clone(&accusations) };
+    let core =
+        Core { inbox, fatal: fatal_seen, fabric: Arc::clone(&fabric), accusations: Arc::clone(&accusations) };
     let own = Loop {
         node,
         inbox: receiver,
@@ -159,10 +160,9 @@ impl Loop {
             return;
         }
         loop {
-            let wait = self
-                .timers
-                .peek()
-                .map_or(Duration::from_secs(60), |Reverse((at, _))| at.saturating_duration_since(Instant::now()));
+            let wait = self.timers.peek().map_or(Duration::from_secs(60), |Reverse((at, _))| {
+                at.saturating_duration_since(Instant::now())
+            });
             let result = match self.inbox.recv_timeout(wait) {
                 Ok(Input::Event(event, token)) => {
                     let result = self.node.step(super::now(), event);

@@ -22,13 +22,14 @@ use phalanx_replica::Replica;
 use phalanx_types::TimeMs;
 use std::{
     collections::BTreeMap,
-    sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 use tokio::sync::broadcast;
 
 /// Decisions that wait for a reader; one that is farther behind misses some.
 const DECISIONS_MAX: usize = 1_024;
+/// Beats whose events wait for a reader.
+const EVENTS_MAX: usize = 256;
 /// Time for the workers to end when the node stops.
 const STOP_PATIENCE: Duration = Duration::from_secs(2);
 
@@ -36,6 +37,13 @@ const STOP_PATIENCE: Duration = Duration::from_secs(2);
 pub fn now() -> TimeMs {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     TimeMs(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+}
+
+/// Writes the program's log to standard error; `RUST_LOG` chooses what.
+pub fn log_to_stderr() {
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn,phalanx=info"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
 }
 
 /// Runs a node until it is told to stop, or cannot go on.
@@ -74,13 +82,16 @@ pub async fn run(home: &Home) -> Result<()> {
         limits: Limits::default(),
     })?;
     let (decisions, _) = broadcast::channel(DECISIONS_MAX);
-    let (events, _) = broadcast::channel(DECISIONS_MAX);
+    let (events, _) = broadcast::channel(EVENTS_MAX);
     let (core, core_outputs) = core::start(consensus, first, decisions.clone())?;
 
     let workers = WorkerRuntime::open(
         &home.file("journal"),
         ProcessProvider {
-            shim: (std::env::current_exe().context("this program's own path is unknown")?, vec!["attempt-shim".into()]),
+            shim: (
+                std::env::current_exe().context("this program's own path is unknown")?,
+                vec!["attempt-shim".into()],
+            ),
             work: home.file("work"),
             allowed: config.commands.clone(),
         },
@@ -114,7 +125,10 @@ pub async fn run(home: &Home) -> Result<()> {
     let listener = tokio::net::TcpListener::bind(config.api)
         .await
         .with_context(|| format!("the HTTP interface cannot listen on {}", config.api))?;
-    let router = phalanx_api::router(view::View { core: core.clone(), sender, mesh: mesh.clone(), events, decisions }, token);
+    let router = phalanx_api::router(
+        view::View { core: core.clone(), sender, mesh: mesh.clone(), events, decisions },
+        token,
+    );
     let server = tokio::spawn(async move { axum::serve(listener, router).await });
     tracing::info!(api = %config.api, listen = ?config.listen, "running");
 
@@ -133,4 +147,3 @@ pub async fn run(home: &Home) -> Result<()> {
     core.stop().await;
     outcome
 }
-

@@ -3,10 +3,8 @@
 use super::core::{Core, CoreOutput, Input};
 use phalanx_consensus::{Event, Output, wire};
 use phalanx_p2p::{Lane, MeshEvent, MeshHandle, PeerKey, Verdict};
-use phalanx_replica::Decision;
-use phalanx_types::{
-    Hash, PublicKey, SignedEnvelope, crypto::verify_batch, encode, evidence::Fault,
-};
+use phalanx_replica::{Decision, IntakeError, PoolError};
+use phalanx_types::{Hash, PublicKey, SignedEnvelope, crypto::verify_batch, encode, evidence::Fault};
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -32,6 +30,15 @@ impl Pending {
     }
 }
 
+/// Why an envelope was not taken in.
+#[derive(Debug, thiserror::Error)]
+pub enum SendError {
+    #[error("the node is too busy: send it again in a moment")]
+    Busy,
+    #[error(transparent)]
+    Intake(#[from] IntakeError),
+}
+
 /// Sends this node's envelopes.
 #[derive(Clone)]
 pub struct Sender {
@@ -41,17 +48,18 @@ pub struct Sender {
 }
 
 impl Sender {
-    /// Takes an envelope in and spreads it; an error says why it was refused.
-    pub async fn send(&self, signed: SignedEnvelope) -> Result<Hash, String> {
+    /// Takes an envelope in and spreads it. One that waits already is sent
+    /// again, so that sending twice is as good as sending once.
+    pub async fn send(&self, signed: SignedEnvelope) -> Result<Hash, SendError> {
         let id = signed.envelope.id();
         if !signed.verify_signature(&id) {
-            return Err(format!("the signature is not of the key {}", signed.envelope.sender));
+            return Err(IntakeError::Signature(signed.envelope.sender).into());
         }
         let signed = Arc::new(signed);
         match self.core.intake(id, Arc::clone(&signed)).await {
-            None => return Err("the node is too busy: send it again in a moment".to_owned()),
-            Some(Err(error)) => return Err(error.to_string()),
-            Some(Ok(_)) => {}
+            None => return Err(SendError::Busy),
+            Some(Err(IntakeError::Pool(PoolError::Known)) | Ok(_)) => {}
+            Some(Err(error)) => return Err(error.into()),
         }
         {
             let mut pending = self.pending.lock();

@@ -26,8 +26,9 @@ pub struct Sequences {
 impl Sequences {
     pub fn open(path: &Path) -> Result<Self> {
         let reserved: BTreeMap<PublicKey, u64> = if path.exists() {
-            serde_json::from_slice(&fs::read(path)?)
-                .with_context(|| format!("{} is damaged: move it away to begin above what the mesh has seen", path.display()))?
+            serde_json::from_slice(&fs::read(path)?).with_context(|| {
+                format!("{} is damaged: move it away to begin above what the mesh has seen", path.display())
+            })?
         } else {
             BTreeMap::new()
         };

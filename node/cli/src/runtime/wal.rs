@@ -41,7 +41,13 @@ impl FileWal {
         let file = OpenOptions::new().append(true).open(path).map_err(failed(path))?;
         file.set_len((HEAD + frames.whole_len) as u64).map_err(failed(path))?;
         file.sync_all().map_err(failed(path))?;
-        Ok(Self { path: path.to_owned(), file, height: Height(height), records: frames.records, is_dirty: false })
+        Ok(Self {
+            path: path.to_owned(),
+            file,
+            height: Height(height),
+            records: frames.records,
+            is_dirty: false,
+        })
     }
 }
 

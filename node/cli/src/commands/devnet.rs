@@ -1,0 +1,201 @@
+//! `phalanx devnet`.
+
+use crate::{
+    founding::{self, ModeWord, Plan, TENANT},
+    output::{Code, Failure, Format},
+};
+use anyhow::{Context, Result};
+use phalanx_devnet::{Devnet, Judgement, NodeSpec, Run, trace::Trace};
+use phalanx_fabric::defaults::planetary;
+use phalanx_types::{Name, Params, params::Verification};
+use serde_json::json;
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
+
+/// Time for the nodes to stop.
+const STOP_WITHIN: Duration = Duration::from_secs(5);
+/// A file that marks a folder as made by this command.
+const MARK: &str = "devnet.json";
+/// Mixed jobs arrive within this time.
+const MIXED_OVER: Duration = Duration::from_secs(8);
+
+/// Runs a whole mesh of processes on this machine, with work for it.
+#[derive(clap::Args)]
+pub struct Args {
+    /// Number of nodes.
+    #[arg(long, default_value_t = 4)]
+    nodes: usize,
+    /// Where the home folders go; an older mesh of this command there is
+    /// removed [default: ~/.local/share/phalanx/devnet].
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Ends after the work; exit code 0 only if every job ended as it should
+    /// and every node has the same root.
+    #[arg(long)]
+    once: bool,
+    /// Number of mixed jobs.
+    #[arg(long, default_value_t = 400)]
+    jobs: usize,
+    /// Seed of the mixed jobs.
+    #[arg(long, default_value_t = 7)]
+    seed: u64,
+    /// Takes machines and jobs from the two CSV files of this folder.
+    #[arg(long, value_name = "DIR")]
+    trace: Option<PathBuf>,
+    /// Repeats the trace's jobs until they would fill the cluster this much.
+    #[arg(long, requires = "trace")]
+    load: Option<f64>,
+    /// Who proposes beats.
+    #[arg(long, value_enum, default_value_t)]
+    mode: ModeWord,
+}
+
+fn folder(given: Option<PathBuf>) -> Result<PathBuf> {
+    let out = match given {
+        Some(out) => out,
+        None => PathBuf::from(std::env::var_os("HOME").context("HOME is not set: name a folder with --out")?)
+            .join(".local/share/phalanx/devnet"),
+    };
+    if out.join(MARK).exists() {
+        fs::remove_dir_all(&out).with_context(|| format!("{} cannot be removed", out.display()))?;
+    } else if out.exists() && fs::read_dir(&out)?.next().is_some() {
+        return Err(Failure::new(
+            Code::Unavailable,
+            format!("{} holds something else: choose another --out", out.display()),
+        ));
+    }
+    fs::create_dir_all(&out)?;
+    fs::write(out.join(MARK), "{}\n")?;
+    Ok(out)
+}
+
+/// Runs it.
+pub fn run(format: Format, args: Args) -> Result<Code> {
+    let out = folder(args.out.clone())?;
+    let binary = std::env::current_exe()?;
+    let tenant = Name::new(TENANT)?;
+    let shards: Vec<Name> = planetary()?.shards.into_iter().map(|s| s.name).collect();
+    let (workers, jobs) = match &args.trace {
+        Some(folder) => {
+            let trace = Trace::read(folder).map_err(|e| Failure::new(Code::Unreadable, e))?;
+            (Some(trace.workers(&shards)?), trace.jobs(&tenant, &shards, args.load)?)
+        }
+        None => (None, phalanx_devnet::mixed(&tenant, args.seed, args.jobs, MIXED_OVER)?),
+    };
+    let count = u16::try_from(args.nodes).context("too many nodes")?;
+    let founded = founding::found(&Plan {
+        nodes: args.nodes,
+        out: out.clone(),
+        base_port: phalanx_devnet::free_base_port(count)?,
+        mode: args.mode,
+        verification: Verification::FullAudit,
+        workers,
+        commands: founding::harmless_commands()?,
+        params: Params::default(),
+    })?;
+    let specs = founded
+        .homes
+        .iter()
+        .zip(&founded.genesis.validators)
+        .map(|(home, validator)| {
+            let (api, token) = (home.config()?.api, home.token()?);
+            Ok(NodeSpec { name: validator.label.to_string(), home: home.path.clone(), api, token })
+        })
+        .collect::<Result<Vec<_>>>()?;
+    let names: Vec<String> = specs.iter().map(|s| s.name.clone()).collect();
+    if format == Format::Text {
+        println!(
+            "mesh {} in {}: {} nodes ({}), {} workers, {} jobs",
+            founded.genesis.mesh.short(),
+            out.display(),
+            names.len(),
+            names.join(", "),
+            founded.genesis.workers.len(),
+            jobs.len()
+        );
+    }
+    let plan = Run {
+        mesh: founded.genesis.mesh,
+        tenant: founded.tenant.clone(),
+        expiry_ms: u64::from(founded.genesis.params.expiry_max_ms) / 2,
+        workers: founded.genesis.workers.len() as u64,
+        patience: Duration::from_secs(300),
+        jobs,
+    };
+    let mut devnet = Devnet::new(&binary, specs);
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        devnet.start_all()?;
+        let judged = tokio::select! {
+            judged = phalanx_devnet::run(&mut devnet, &plan) => judged,
+            _ = tokio::signal::ctrl_c() => {
+                devnet.stop_all(STOP_WITHIN).await;
+                return Err(Failure::new(Code::Refused, "stopped before the work was done"));
+            }
+        };
+        let judgement = match judged {
+            Ok(judgement) => judgement,
+            Err(error) => {
+                devnet.stop_all(STOP_WITHIN).await;
+                return Err(error.into());
+            }
+        };
+        report(format, &judgement, &names);
+        let is_proven = prove(&devnet, &judgement, &binary, &out).await?;
+        if !args.once {
+            println!(
+                "the mesh stays up; look at it with `phalanx status --home {}/node-1`; Ctrl-C ends it",
+                out.display()
+            );
+            tokio::signal::ctrl_c().await?;
+        }
+        let killed = devnet.stop_all(STOP_WITHIN).await;
+        if !killed.is_empty() {
+            eprintln!("had to be killed after {} s: {}", STOP_WITHIN.as_secs(), killed.join(", "));
+        }
+        let is_good = judgement.is_good() && is_proven && killed.is_empty();
+        Ok(if is_good { Code::Done } else { Code::Refused })
+    })
+}
+
+fn report(format: Format, judgement: &Judgement, names: &[String]) {
+    let value = json!({
+        "as_expected": judgement.as_expected, "states": judgement.states,
+        "otherwise": judgement.otherwise, "took_ms": judgement.took.as_millis().to_string(),
+        "turnaround_p50_ms": judgement.turnaround_ms[0], "turnaround_p99_ms": judgement.turnaround_ms[1],
+        "receipts": judgement.outcomes.kinds, "height": judgement.roots.height,
+        "roots": judgement.roots.nodes, "roots_agree": judgement.roots.agree(),
+    });
+    let text = || {
+        let mut text = judgement.table(names);
+        for (label, expected, found) in judgement.otherwise.iter().take(20) {
+            text.push_str(&format!("\n{label}: expected {expected}, found {found}"));
+        }
+        text
+    };
+    format.print(text, value);
+}
+
+/// Stores the proof of the last job's end and verifies it with the binary, as a
+/// stranger would.
+async fn prove(devnet: &Devnet, judgement: &Judgement, binary: &Path, out: &Path) -> Result<bool> {
+    let (Some(client), Some(index)) = (devnet.clients().into_iter().next(), judgement.receipt) else {
+        return Ok(false);
+    };
+    let proof = client.bytes(&format!("/v1/receipts/{index}/proof")).await?;
+    let file = out.join(format!("receipt-{index}.json"));
+    fs::write(&file, proof)?;
+    let verified = Command::new(binary)
+        .args(["receipt", "verify"])
+        .arg(&file)
+        .arg("--genesis")
+        .arg(out.join("node-1/genesis.json"))
+        .output()?;
+    println!("phalanx receipt verify {}", file.display());
+    print!("  {}", String::from_utf8_lossy(&verified.stdout));
+    Ok(verified.status.success())
+}

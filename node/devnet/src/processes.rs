@@ -1,0 +1,265 @@
+//! Node processes: start, wait, end, kill.
+
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+use phalanx_api::{Client, ClientError};
+use serde_json::Value;
+use std::{
+    fs::File,
+    io,
+    net::{SocketAddr, TcpListener, UdpSocket},
+    path::{Path, PathBuf},
+    process::Stdio,
+    time::{Duration, Instant},
+};
+use tokio::process::{Child, Command};
+
+/// A node to start.
+#[derive(Clone, Debug)]
+pub struct NodeSpec {
+    /// A word for people.
+    pub name: String,
+    /// Its home folder.
+    pub home: PathBuf,
+    /// Where its interface listens.
+    pub api: SocketAddr,
+    /// The token of its interface.
+    pub token: String,
+}
+
+/// What went wrong with the processes.
+#[derive(Debug, thiserror::Error)]
+pub enum DevnetError {
+    /// The operating system refused something.
+    #[error("{what}: {error}")]
+    Io {
+        /// What.
+        what: String,
+        /// The error.
+        error: io::Error,
+    },
+    /// A node answered something unexpected, or not at all.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// Something did not happen in time.
+    #[error(
+        "{what} did not happen within {seconds} s; the nodes' logs are in node.log of their home folders"
+    )]
+    Late {
+        /// What.
+        what: String,
+        /// The time that was given.
+        seconds: u64,
+    },
+    /// A node ended by itself.
+    #[error("{name} ended by itself ({status}); its last words:\n{words}")]
+    Ended {
+        /// Which node.
+        name: String,
+        /// How.
+        status: String,
+        /// The end of its log.
+        words: String,
+    },
+}
+
+fn io_error(what: impl Into<String>) -> impl FnOnce(io::Error) -> DevnetError {
+    let what = what.into();
+    move |error| DevnetError::Io { what, error }
+}
+
+struct Node {
+    spec: NodeSpec,
+    client: Client,
+    child: Option<Child>,
+}
+
+/// Processes of one mesh. Dropping it kills them.
+pub struct Devnet {
+    binary: PathBuf,
+    nodes: Vec<Node>,
+}
+
+impl Devnet {
+    /// A mesh whose nodes are not started yet.
+    #[must_use]
+    pub fn new(binary: &Path, specs: Vec<NodeSpec>) -> Self {
+        let nodes = specs
+            .into_iter()
+            .map(|spec| Node { client: Client::new(spec.api, spec.token.clone()), spec, child: None })
+            .collect();
+        Self { binary: binary.to_owned(), nodes }
+    }
+
+    /// Number of nodes.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.nodes.len()
+    }
+
+    /// Whether it has no nodes.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.nodes.is_empty()
+    }
+
+    /// The clients of all nodes, in order.
+    #[must_use]
+    pub fn clients(&self) -> Vec<Client> {
+        self.nodes.iter().map(|n| n.client.clone()).collect()
+    }
+
+    /// The nodes.
+    pub fn specs(&self) -> impl Iterator<Item = &NodeSpec> {
+        self.nodes.iter().map(|n| &n.spec)
+    }
+
+    /// Starts a node.
+    ///
+    /// # Errors
+    /// When the process cannot be started.
+    pub fn start(&mut self, index: usize) -> Result<(), DevnetError> {
+        let binary = self.binary.clone();
+        let Some(node) = self.nodes.get_mut(index) else { return Ok(()) };
+        let path = node.spec.home.join("node.log");
+        let log = File::options().create(true).append(true).open(&path);
+        let log = log.map_err(io_error(path.display().to_string()))?;
+        let child = Command::new(binary)
+            .args(["node", "run", "--home"])
+            .arg(&node.spec.home)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log)
+            // Ctrl-C in the terminal is for this process; it ends the nodes.
+            .process_group(0)
+            .kill_on_drop(true)
+            .spawn()
+            .map_err(io_error(format!("{} cannot be started", node.spec.name)))?;
+        node.child = Some(child);
+        Ok(())
+    }
+
+    /// Starts all nodes.
+    ///
+    /// # Errors
+    /// When a process cannot be started.
+    pub fn start_all(&mut self) -> Result<(), DevnetError> {
+        (0..self.nodes.len()).try_for_each(|index| self.start(index))
+    }
+
+    /// Ends a node as a power cut would: `SIGKILL`.
+    pub async fn kill(&mut self, index: usize) {
+        if let Some(mut child) = self.nodes.get_mut(index).and_then(|n| n.child.take()) {
+            // Already gone is as good.
+            let _ = child.kill().await;
+        }
+    }
+
+    /// Asks a node to stop; gives the time it took, or nothing when it had to be
+    /// killed after `patience`.
+    pub async fn stop(&mut self, index: usize, patience: Duration) -> Option<Duration> {
+        let mut child = self.nodes.get_mut(index).and_then(|n| n.child.take())?;
+        let began = Instant::now();
+        if let Some(pid) = child.id().and_then(|pid| i32::try_from(pid).ok()) {
+            let _ = kill(Pid::from_raw(pid), Signal::SIGTERM);
+        }
+        match tokio::time::timeout(patience, child.wait()).await {
+            Ok(_) => Some(began.elapsed()),
+            Err(_) => {
+                let _ = child.kill().await;
+                None
+            }
+        }
+    }
+
+    /// Asks all nodes to stop; gives the names of those that had to be killed.
+    pub async fn stop_all(&mut self, patience: Duration) -> Vec<String> {
+        for node in &self.nodes {
+            if let Some(pid) = node.child.as_ref().and_then(Child::id).and_then(|pid| i32::try_from(pid).ok())
+            {
+                let _ = kill(Pid::from_raw(pid), Signal::SIGTERM);
+            }
+        }
+        let mut killed = Vec::new();
+        for index in 0..self.nodes.len() {
+            let name = self.nodes.get(index).filter(|n| n.child.is_some()).map(|n| n.spec.name.clone());
+            if let (Some(name), None) = (name, self.stop(index, patience).await) {
+                killed.push(name);
+            }
+        }
+        killed
+    }
+
+    /// Fails when a node that was started has ended.
+    ///
+    /// # Errors
+    /// With the end of its log.
+    pub fn check(&mut self) -> Result<(), DevnetError> {
+        for node in &mut self.nodes {
+            let Some(Ok(Some(status))) = node.child.as_mut().map(Child::try_wait) else { continue };
+            let log = std::fs::read_to_string(node.spec.home.join("node.log")).unwrap_or_default();
+            let from = log.lines().count().saturating_sub(5);
+            let words = log.lines().skip(from).collect::<Vec<_>>().join("\n");
+            return Err(DevnetError::Ended {
+                name: node.spec.name.clone(),
+                status: status.to_string(),
+                words,
+            });
+        }
+        Ok(())
+    }
+
+    /// Waits until every started node answers with a status that `holds`.
+    ///
+    /// # Errors
+    /// When a node ends, or it takes longer than `patience`.
+    pub async fn wait_until(
+        &mut self,
+        what: &str,
+        patience: Duration,
+        mut holds: impl FnMut(&Value) -> bool,
+    ) -> Result<(), DevnetError> {
+        let began = Instant::now();
+        'nodes: for index in 0..self.nodes.len() {
+            let Some((client, true)) = self.nodes.get(index).map(|n| (n.client.clone(), n.child.is_some()))
+            else {
+                continue;
+            };
+            while began.elapsed() < patience {
+                if client.get("/v1/status").await.is_ok_and(|status| holds(&status)) {
+                    continue 'nodes;
+                }
+                self.check()?;
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+            return Err(DevnetError::Late { what: what.to_owned(), seconds: patience.as_secs() });
+        }
+        Ok(())
+    }
+}
+
+/// A base port above which node ports and interface ports are free now.
+///
+/// # Errors
+/// When there is none.
+pub fn free_base_port(nodes: u16) -> Result<u16, DevnetError> {
+    // Below the range from which systems give ports to clients. Different
+    // processes begin at different places.
+    let begin = u16::try_from(std::process::id() % 80).unwrap_or(0);
+    (0..80_u16)
+        .map(|step| 11_000 + (begin + step) % 80 * 250)
+        .find(|base| {
+            (1..=nodes).all(|i| {
+                [base + i, base + 100 + i].iter().all(|port| {
+                    TcpListener::bind(("127.0.0.1", *port)).is_ok()
+                        && UdpSocket::bind(("127.0.0.1", *port)).is_ok()
+                })
+            })
+        })
+        .ok_or_else(|| DevnetError::Io {
+            what: "no free ports between 11000 and 31000".to_owned(),
+            error: io::Error::from(io::ErrorKind::AddrInUse),
+        })
+}
