@@ -28,7 +28,7 @@ pub struct Failure {
 
 impl Failure {
     /// A failure, for `?`.
-    pub fn new(code: Code, message: impl std::fmt::Display) -> anyhow::Error {
+    pub fn because(code: Code, message: impl std::fmt::Display) -> anyhow::Error {
         Self { code, message: message.to_string() }.into()
     }
 

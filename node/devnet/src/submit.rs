@@ -114,16 +114,24 @@ impl Submitter {
     /// The refusal.
     pub async fn send(&self, envelope: Vec<u8>, wait_ms: u64) -> Result<serde_json::Value, ClientError> {
         let _flight = self.flights.acquire().await;
+        let mut may_be_taken = false;
         loop {
             let turn = self.turn.fetch_add(1, Ordering::Relaxed);
             let Some(client) = self.clients.get(turn % self.clients.len().max(1)) else {
                 return Ok(serde_json::Value::Null);
             };
             match client.submit(envelope.clone(), wait_ms).await {
+                // A node took it in and died before it could say so.
+                Err(ClientError::Refused(error)) if may_be_taken && error.code == "replayed" => {
+                    return Ok(serde_json::json!({"state": "accepted"}));
+                }
                 Err(ClientError::Refused(error)) if !is_for_now(&error.code) => {
                     return Err(ClientError::Refused(error));
                 }
-                Err(_) => tokio::time::sleep(AGAIN).await,
+                Err(error) => {
+                    may_be_taken |= matches!(error, ClientError::Unreachable { .. });
+                    tokio::time::sleep(AGAIN).await;
+                }
                 Ok(answer) => return Ok(answer),
             }
         }

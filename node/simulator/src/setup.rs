@@ -20,7 +20,6 @@ pub(crate) struct Setup {
     /// The workers of each node.
     pub workers: Vec<Vec<WorkerOffer>>,
     pub tenant: SigningKey,
-    pub owner: SigningKey,
 }
 
 fn key(purpose: u8, number: u64) -> SigningKey {
@@ -91,5 +90,5 @@ pub(crate) fn setup(
             ..Params::default()
         },
     };
-    Ok(Setup { genesis, nodes, workers, tenant, owner })
+    Ok(Setup { genesis, nodes, workers, tenant })
 }

@@ -32,7 +32,7 @@ pub fn run(home: &Home, format: Format, command: &Command) -> Result<Code> {
             let found = rows.as_array().into_iter().flatten();
             let found = found.into_iter().find(|row| row.pointer("/checkpoint/number") == Some(&wanted));
             let Some(found) = found else {
-                return Err(Failure::new(
+                return Err(Failure::because(
                     Code::Unavailable,
                     format!("there is no checkpoint {number} among the newest"),
                 ));

@@ -63,7 +63,7 @@ fn folder(given: Option<PathBuf>) -> Result<PathBuf> {
     if out.join(MARK).exists() {
         fs::remove_dir_all(&out).with_context(|| format!("{} cannot be removed", out.display()))?;
     } else if out.exists() && fs::read_dir(&out)?.next().is_some() {
-        return Err(Failure::new(
+        return Err(Failure::because(
             Code::Unavailable,
             format!("{} holds something else: choose another --out", out.display()),
         ));
@@ -81,7 +81,7 @@ pub fn run(format: Format, args: Args) -> Result<Code> {
     let shards: Vec<Name> = planetary()?.shards.into_iter().map(|s| s.name).collect();
     let (workers, jobs) = match &args.trace {
         Some(folder) => {
-            let trace = Trace::read(folder).map_err(|e| Failure::new(Code::Unreadable, e))?;
+            let trace = Trace::read(folder).map_err(|e| Failure::because(Code::Unreadable, e))?;
             (Some(trace.workers(&shards)?), trace.jobs(&tenant, &shards, args.load)?)
         }
         None => (None, phalanx_devnet::mixed(&tenant, args.seed, args.jobs, MIXED_OVER)?),
@@ -134,7 +134,7 @@ pub fn run(format: Format, args: Args) -> Result<Code> {
             judged = phalanx_devnet::run(&mut devnet, &plan) => judged,
             _ = tokio::signal::ctrl_c() => {
                 devnet.stop_all(STOP_WITHIN).await;
-                return Err(Failure::new(Code::Refused, "stopped before the work was done"));
+                return Err(Failure::because(Code::Refused, "stopped before the work was done"));
             }
         };
         let judgement = match judged {
@@ -145,7 +145,7 @@ pub fn run(format: Format, args: Args) -> Result<Code> {
             }
         };
         report(format, &judgement, &names);
-        let is_proven = prove(&devnet, &judgement, &binary, &out).await?;
+        let is_proven = prove(format, &devnet, &judgement, &binary, &out).await?;
         if !args.once {
             println!(
                 "the mesh stays up; look at it with `phalanx status --home {}/node-1`; Ctrl-C ends it",
@@ -182,7 +182,13 @@ fn report(format: Format, judgement: &Judgement, names: &[String]) {
 
 /// Stores the proof of the last job's end and verifies it with the binary, as a
 /// stranger would.
-async fn prove(devnet: &Devnet, judgement: &Judgement, binary: &Path, out: &Path) -> Result<bool> {
+async fn prove(
+    format: Format,
+    devnet: &Devnet,
+    judgement: &Judgement,
+    binary: &Path,
+    out: &Path,
+) -> Result<bool> {
     let (Some(client), Some(index)) = (devnet.clients().into_iter().next(), judgement.receipt) else {
         return Ok(false);
     };
@@ -195,7 +201,9 @@ async fn prove(devnet: &Devnet, judgement: &Judgement, binary: &Path, out: &Path
         .arg("--genesis")
         .arg(out.join("node-1/genesis.json"))
         .output()?;
-    println!("phalanx receipt verify {}", file.display());
-    print!("  {}", String::from_utf8_lossy(&verified.stdout));
+    if format == Format::Text {
+        println!("phalanx receipt verify {}", file.display());
+        print!("  {}", String::from_utf8_lossy(&verified.stdout));
+    }
     Ok(verified.status.success())
 }

@@ -130,7 +130,7 @@ impl Submit {
                 args: args.to_vec(),
                 limits: CommandLimits { time_ms: self.time_limit_ms, ..CommandLimits::default() },
             },
-            (None, None) => return Err(Failure::new(Code::Unreadable, "say what to run")),
+            (None, None) => return Err(Failure::because(Code::Unreadable, "say what to run")),
         };
         let gpu = match (self.gpus, self.gpu_milli) {
             (Some(count), _) => GpuRequest::Whole { count },

@@ -82,12 +82,12 @@ fn outcome(answer: &Value) -> (String, Code) {
 fn stopped_store(home: &Home) -> Result<(RocksKv, File)> {
     let data = home.file("data");
     if !data.is_dir() {
-        return Err(Failure::new(
+        return Err(Failure::because(
             Code::Unavailable,
             format!("{} is not there: this node has never run", data.display()),
         ));
     }
-    let lock = home.lock().map_err(|e| Failure::new(Code::Unavailable, format!("{e:#}")))?;
-    let store = RocksKv::open(&data).map_err(|e| Failure::new(Code::Refused, e))?;
+    let lock = home.lock().map_err(|e| Failure::because(Code::Unavailable, format!("{e:#}")))?;
+    let store = RocksKv::open(&data).map_err(|e| Failure::because(Code::Refused, e))?;
     Ok((store, lock))
 }

@@ -99,7 +99,7 @@ fn export(home: &Home, id: &str) -> Result<Vec<u8>> {
         Ok(index) => ReceiptIndex(index),
         Err(_) => ledger.receipts_of(id, usize::MAX)?.last().copied().with_context(|| none_of(id))?,
     };
-    proof::export(&ledger, index).map_err(|e| Failure::new(Code::Unavailable, e))
+    proof::export(&ledger, index).map_err(|e| Failure::because(Code::Unavailable, e))
 }
 
 fn none_of(id: &str) -> String {

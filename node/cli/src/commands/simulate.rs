@@ -36,7 +36,7 @@ pub fn run(format: Format, command: Command) -> Result<Code> {
             let mut broken = 0_u64;
             for seed in seed..seed.saturating_add(seeds) {
                 let report = simulate_mesh(&MeshScenario::new(nodes, seed, beats, faults.clone()))
-                    .map_err(|e| Failure::new(Code::Unreadable, e))?;
+                    .map_err(|e| Failure::because(Code::Unreadable, e))?;
                 let text = || {
                     let mut text = format!(
                         "seed {seed}: {} beats in {} virtual ms, {} delivered, {} dropped, {} crashes, {} jobs ended, audit {}",

@@ -1,0 +1,179 @@
+//! A mesh of real node processes.
+
+use phalanx_devnet::{Devnet, NodeSpec, Outcomes, Planned, Submitter, Watch};
+use phalanx_types::{Genesis, JobSpec, MicroUnits, Name, Resources, SigningKey, Work, job::CommandLimits};
+use serde_json::Value;
+use std::{
+    path::{Path, PathBuf},
+    process::{Command, Output},
+    time::{Duration, Instant},
+};
+use tempfile::TempDir;
+
+/// The binary under test.
+pub fn binary() -> PathBuf {
+    assert_cmd::cargo::cargo_bin!("phalanx").to_path_buf()
+}
+
+/// Runs the binary with words.
+pub fn phalanx(words: &[&str]) -> Output {
+    Command::new(binary()).args(words).env_remove("PHALANX_HOME").output().unwrap()
+}
+
+pub fn stdout(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+pub fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// A founded mesh in a folder of its own.
+pub struct Mesh {
+    pub folder: TempDir,
+    pub devnet: Devnet,
+    pub genesis: Genesis,
+    pub tenant: SigningKey,
+    /// Every run of the command `mark` adds a line here: job id and attempt.
+    pub marks: PathBuf,
+}
+
+fn read_key(path: &Path) -> SigningKey {
+    let file: Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+    let seed = hex::decode(file["seed"].as_str().unwrap()).unwrap();
+    SigningKey::from_seed(seed.try_into().unwrap())
+}
+
+/// Founds a mesh with `phalanx init`; `extra` are more words for it.
+pub fn found(nodes: u16, extra: &[&str]) -> Mesh {
+    let folder = tempfile::tempdir().unwrap();
+    let base = phalanx_devnet::free_base_port(nodes).unwrap().to_string();
+    let out = folder.path().join("mesh");
+    let count = nodes.to_string();
+    let mut words = vec!["init", "--mesh-of", &count, "--out", out.to_str().unwrap(), "--base-port", &base];
+    words.extend(extra);
+    let made = phalanx(&words);
+    assert!(made.status.success(), "{}", stderr(&made));
+
+    let marks = folder.path().join("marks");
+    let mut specs = Vec::new();
+    for i in 1..=nodes {
+        let home = out.join(format!("node-{i}"));
+        let path = home.join("config.toml");
+        let mut config: toml::Table = std::fs::read_to_string(&path).unwrap().parse().unwrap();
+        let mark = toml::toml! {
+            path = "/bin/sh"
+            args = ["-c", "basename \"$PWD\" >> \"$0\"; sleep 0.15", "MARKS"]
+        };
+        let mut mark = toml::Value::Table(mark);
+        mark["args"][2] = marks.to_str().unwrap().into();
+        config["commands"].as_table_mut().unwrap().insert("mark".into(), mark);
+        std::fs::write(&path, config.to_string()).unwrap();
+        specs.push(NodeSpec {
+            name: format!("node-{i}"),
+            api: config["api"].as_str().unwrap().parse().unwrap(),
+            token: std::fs::read_to_string(home.join("api-token")).unwrap(),
+            home,
+        });
+    }
+    let genesis = Genesis::from_json(&std::fs::read(out.join("node-1/genesis.json")).unwrap()).unwrap();
+    Mesh {
+        devnet: Devnet::new(&binary(), specs),
+        genesis,
+        tenant: read_key(&out.join("tenant.json")),
+        marks,
+        folder,
+    }
+}
+
+impl Mesh {
+    /// Starts all nodes and waits until they work together.
+    pub async fn start(&mut self) {
+        self.devnet.start_all().unwrap();
+        let workers = self.genesis.workers.len() as u64;
+        self.devnet
+            .wait_until("a mesh with workers", Duration::from_secs(60), |s| {
+                s["workers_healthy"].as_u64().unwrap_or(0) >= workers
+            })
+            .await
+            .unwrap();
+    }
+
+    pub fn home(&self, index: usize) -> PathBuf {
+        self.folder.path().join(format!("mesh/node-{}", index + 1))
+    }
+
+    pub async fn submitter(&self, operations: usize) -> Submitter {
+        let clients = self.devnet.clients();
+        let submitter = Submitter::new(clients, self.genesis.mesh, self.tenant.clone(), 300_000);
+        submitter.await.unwrap().with_operations(operations)
+    }
+
+    /// A job that runs the command `mark`.
+    pub fn marking(&self, label: &str, region: &str, once: bool) -> Planned {
+        let work = Work::Command {
+            program: Name::new("mark").unwrap(),
+            args: Vec::new(),
+            limits: CommandLimits::default(),
+        };
+        Planned { spec: spec(label, region, once, work), at: Duration::ZERO, expected: "succeeded" }
+    }
+
+    /// Jobs and attempt numbers in the file of marks.
+    pub fn marked(&self) -> Vec<String> {
+        let text = std::fs::read_to_string(&self.marks).unwrap_or_default();
+        text.lines().map(ToOwned::to_owned).collect()
+    }
+
+    /// Stops all nodes; each must need less than five seconds.
+    pub async fn stop(&mut self) {
+        let killed = self.devnet.stop_all(Duration::from_secs(5)).await;
+        assert!(killed.is_empty(), "{killed:?} did not stop within five seconds of SIGTERM");
+    }
+
+    /// `phalanx ledger fsck` must be clean at every stopped node.
+    pub fn fsck(&self) {
+        for index in 0..self.devnet.len() {
+            let checked = phalanx(&["ledger", "fsck", "--home", self.home(index).to_str().unwrap()]);
+            assert!(checked.status.success(), "node-{}: {}{}", index + 1, stdout(&checked), stderr(&checked));
+        }
+    }
+
+    pub fn logs(&self) -> String {
+        let tail = |i: usize| {
+            let log = std::fs::read_to_string(self.home(i).join("node.log")).unwrap_or_default();
+            let lines: Vec<&str> = log.lines().rev().take(12).collect();
+            format!("node-{}\n{}\n", i + 1, lines.into_iter().rev().collect::<Vec<_>>().join("\n"))
+        };
+        (0..self.devnet.len()).map(tail).collect()
+    }
+}
+
+pub fn spec(label: &str, region: &str, once: bool, work: Work) -> JobSpec {
+    JobSpec {
+        label: label.into(),
+        tenant: Name::new("tenant").unwrap(),
+        region: Name::new(region).unwrap(),
+        deadline_ms: 0,
+        skills: [].into(),
+        budget: MicroUnits(1_000_000),
+        resources: Resources { cpu_milli: 100, memory_mib: 16, ..Resources::default() },
+        workload: Default::default(),
+        priority: 100,
+        retries: if once { 0 } else { 8 },
+        once,
+        work,
+    }
+}
+
+/// Waits until `holds` of what was seen.
+pub async fn until(watch: &Watch, patience: Duration, mut holds: impl FnMut(&Outcomes) -> bool) -> bool {
+    let began = Instant::now();
+    while began.elapsed() < patience {
+        if holds(&watch.known()) {
+            return true;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    false
+}
