@@ -34,6 +34,12 @@ fn name(mesh: &[u8; 32], what: &str) -> String {
     format!("/phalanx/{id}/{what}/1")
 }
 
+/// A name of this process that no earlier one of this node had.
+fn process_name() -> String {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    format!("phalanx/{} {}-{}", env!("CARGO_PKG_VERSION"), std::process::id(), since.as_micros())
+}
+
 /// The topic of a lane.
 pub(crate) fn topic(mesh: &[u8; 32], lane: Lane) -> IdentTopic {
     IdentTopic::new(name(mesh, lane.name()))
@@ -92,10 +98,10 @@ impl Behaviour {
             allowed: allow_block_list::Behaviour::default(),
             blocked: allow_block_list::Behaviour::default(),
             limits: connection_limits::Behaviour::new(connections),
-            identify: identify::Behaviour::new(identify::Config::new(
-                name(mesh, "identify"),
-                keypair.public(),
-            )),
+            identify: identify::Behaviour::new(
+                identify::Config::new(name(mesh, "identify"), keypair.public())
+                    .with_agent_version(process_name()),
+            ),
             ping: ping::Behaviour::new(ping::Config::new().with_interval(Duration::from_secs(5))),
             gossip,
             asks,

@@ -7,12 +7,14 @@ use crate::{
     pacer::{Pacer, unpack},
     rate::Bucket,
     records::{AddressBook, AddressRecord},
+    session::Session,
     standing::Standing,
 };
 use futures::StreamExt;
 use libp2p::{
     Multiaddr, PeerId, Swarm, SwarmBuilder,
     gossipsub::{self, MessageAcceptance, MessageId, TopicHash},
+    identify,
     identity::Keypair,
     multiaddr::Protocol,
     noise, ping,
@@ -38,6 +40,8 @@ const UNJUDGED_MAX: usize = 4_096;
 const UNANSWERED_MAX: usize = 256;
 /// How often missing peers are dialled and bans looked at.
 const TEND: Duration = Duration::from_millis(200);
+/// A QUIC connection on which nothing comes for this long is gone.
+const QUIC_IDLE_MS: u32 = 4_000;
 /// Points that faults cost.
 const GARBAGE_POINTS: i64 = 100;
 const FLOOD_POINTS: i64 = 20;
@@ -49,6 +53,7 @@ const KIND_ADDRESSES: u8 = 1;
 struct Peer {
     key: PeerKey,
     connections: u32,
+    session: Session,
     standing: Standing,
     banned_until: Option<Duration>,
     rtt_ms: Option<u32>,
@@ -108,7 +113,11 @@ impl Driver {
             .with_tokio()
             .with_tcp(tcp::Config::default().nodelay(true), noise::Config::new, yamux::Config::default)
             .map_err(|e| failed(e.to_string()))?
-            .with_quic()
+            .with_quic_config(|mut config| {
+                config.max_idle_timeout = QUIC_IDLE_MS;
+                config.keep_alive_interval = Duration::from_millis(u64::from(QUIC_IDLE_MS) / 4);
+                config
+            })
             .with_behaviour(|_| behaviour)
             .map_err(|e| failed(e.to_string()))?
             .with_swarm_config(|c| c.with_idle_connection_timeout(Duration::from_secs(60)))
@@ -285,6 +294,7 @@ impl Driver {
         self.peers.entry(id).or_insert_with(|| Peer {
             key,
             connections: 0,
+            session: Session::default(),
             standing: Standing::default(),
             banned_until: None,
             rtt_ms: None,
@@ -352,11 +362,23 @@ impl Driver {
                 }
             }
             SwarmEvent::Behaviour(BehaviourEvent::Asks(event)) => self.on_ask(event),
-            SwarmEvent::ConnectionEstablished { peer_id, num_established, .. } => {
+            SwarmEvent::Behaviour(BehaviourEvent::Identify(identify::Event::Received {
+                connection_id,
+                peer_id,
+                info,
+            })) => {
+                let peer = self.peers.get_mut(&peer_id);
+                if peer.is_some_and(|peer| peer.session.named(connection_id, info.agent_version)) {
+                    self.begin_anew(peer_id);
+                }
+            }
+            SwarmEvent::ConnectionEstablished { peer_id, connection_id, num_established, .. } => {
+                let now = self.now();
                 if let Some(peer) = self.peers.get_mut(&peer_id) {
                     peer.connections = num_established.get();
                     peer.backoff = Duration::ZERO;
                     if num_established.get() == 1 {
+                        peer.session.began(connection_id, now);
                         let key = peer.key;
                         let _ = self.events.try_send(MeshEvent::Connected(key));
                         self.tell_addresses(peer_id);
@@ -367,6 +389,7 @@ impl Driver {
                 if let Some(peer) = self.peers.get_mut(&peer_id) {
                     peer.connections = num_established;
                     if num_established == 0 {
+                        peer.session.ended();
                         let key = peer.key;
                         let _ = self.events.try_send(MeshEvent::Disconnected(key));
                     }
@@ -385,6 +408,13 @@ impl Driver {
             }
             _ => {}
         }
+    }
+
+    /// Closes all connections with a peer whose process changed.
+    fn begin_anew(&mut self, id: PeerId) {
+        tracing::debug!(peer = %id, "another process answers for it: connecting anew");
+        // It may have gone meanwhile.
+        let _ = self.swarm.disconnect_peer_id(id);
     }
 
     /// Signs this node's record anew: it listens at one more place.
@@ -526,6 +556,11 @@ impl Driver {
             .collect();
         for id in over {
             self.unban(id);
+        }
+        let stale: Vec<PeerId> =
+            self.peers.iter().filter(|(_, peer)| peer.session.is_stale(now)).map(|(id, _)| *id).collect();
+        for id in stale {
+            self.begin_anew(id);
         }
         let redial_max = Duration::from_millis(self.limits.redial_max_ms);
         let mut dials = Vec::new();

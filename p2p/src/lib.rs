@@ -23,6 +23,7 @@ mod handle;
 pub mod pacer;
 pub mod rate;
 pub mod records;
+mod session;
 mod standing;
 
 pub use config::{Lane, Limits, MeshConfig, PeerKey, StartError};

@@ -49,17 +49,21 @@ impl Submitter {
     /// `expiry_ms`.
     ///
     /// # Errors
-    /// When the first node does not tell the next number of the key.
+    /// When no node tells the next number of the key.
     pub async fn new(
         clients: Vec<Client>,
         mesh: Hash,
         key: SigningKey,
         expiry_ms: u64,
     ) -> Result<Self, ClientError> {
-        let next = match clients.first() {
-            Some(client) => client.next_sequence(&key.public()).await?,
-            None => 0,
-        };
+        let mut next = Ok(0);
+        for client in &clients {
+            next = client.next_sequence(&key.public()).await;
+            if next.is_ok() {
+                break;
+            }
+        }
+        let next = next?;
         Ok(Self {
             clients,
             mesh,

@@ -216,3 +216,37 @@ async fn a_flooder_loses_its_standing_and_is_banned() {
     assert!(reason.contains("rate"));
     flood.abort();
 }
+
+/// A node that is cut off without a word, as by a power cut, and comes back at
+/// once: its peer still holds the old connection.
+async fn comes_back_at_once(transport: &str) {
+    let mut stays = node(1, transport, 9, &[1, 2], None, Limits::default()).await;
+    let address = stays.address.clone();
+    let lost = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let at = address.clone();
+    let first = lost.spawn({
+        let transport = transport.to_owned();
+        async move {
+            let mut node = node(2, &transport, 9, &[1, 2], Some((1, &at)), Limits::default()).await;
+            node.meets(&[1]).await;
+            node
+        }
+    });
+    let first = first.await.unwrap();
+    stays.meets(&[2]).await;
+    lost.shutdown_background();
+    let mut back = node(2, transport, 9, &[1, 2], Some((1, &address)), Limits::default()).await;
+    stays.tells(Lane::Votes, "to the one that came back", &mut back).await;
+    back.tells(Lane::Votes, "from the one that came back", &mut stays).await;
+    drop(first);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_comes_back_at_once_is_heard_over_quic() {
+    comes_back_at_once("/ip4/127.0.0.1/udp/0/quic-v1").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_comes_back_at_once_is_heard_over_tcp() {
+    comes_back_at_once("/ip4/127.0.0.1/tcp/0").await;
+}

@@ -152,6 +152,7 @@ async fn with_two_dead_it_stops_deciding_and_goes_on_when_one_is_back() {
     mesh.devnet.start(1).unwrap();
     assert!(work_gets_done(&mesh, 0, 8).await, "{}", mesh.logs());
     mesh.devnet.start(3).unwrap();
+    mesh.devnet.wait_until("a fourth node", Duration::from_secs(20), |_| true).await.unwrap();
     assert!(compare_roots(&mesh.devnet.clients()).await.unwrap().agree());
     mesh.stop().await;
     mesh.fsck();
