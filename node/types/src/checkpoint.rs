@@ -71,6 +71,31 @@ pub struct Checkpoint {
     pub time: TimeMs,
 }
 
+/// Where the ledger ended before a beat. It is part of the state after that
+/// beat, so that the app hash binds both trees and the chain of receipts, and
+/// nodes whose records differ cannot agree on the next beat.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize)]
+pub struct LedgerMark {
+    /// Number of the last closed checkpoint; 0 when there is none.
+    pub checkpoint: CheckpointNumber,
+    /// Its hash; zero when there is none.
+    pub checkpoint_hash: Hash,
+    /// Index of the first receipt of the beat.
+    pub next_receipt: ReceiptIndex,
+    /// Hash of the receipt before it.
+    pub previous_hash: Hash,
+}
+
+impl LedgerMark {
+    /// Before the first receipt.
+    pub const BEGIN: Self = Self {
+        checkpoint: CheckpointNumber::ZERO,
+        checkpoint_hash: Hash::ZERO,
+        next_receipt: ReceiptIndex::ZERO,
+        previous_hash: Hash::ZERO,
+    };
+}
+
 impl Checkpoint {
     /// Its hash: the EIP-712 struct hash.
     #[must_use]

@@ -9,8 +9,8 @@ use crate::{
     shard::{LatencyEntry, SHARDS_MAX, ShardSpec},
     tags,
     tenant::Tenant,
-    units::TimeMs,
-    validator::{VALIDATORS_MAX, Validator},
+    units::{TimeMs, Weight},
+    validator::{Member, VALIDATORS_MAX, Validator},
 };
 use borsh::{BorshDeserialize, BorshSerialize};
 use serde::{Deserialize, Serialize};
@@ -117,6 +117,20 @@ impl Genesis {
     #[must_use]
     pub fn hash(&self) -> Hash {
         Hash::of_value(tags::GENESIS, self)
+    }
+
+    /// Who decides the first beat, ascending by key: in mode `federated` the
+    /// first coordinator of each region, else all validators; each with weight 1.
+    #[must_use]
+    pub fn first_members(&self) -> Vec<Member> {
+        let all: BTreeSet<PublicKey> = self.validators.iter().map(|v| v.vote_key).collect();
+        let voters: BTreeSet<PublicKey> = match &self.mode {
+            Mode::Federated { coordinators } => {
+                coordinators.values().filter_map(|list| list.first()).copied().collect()
+            }
+            Mode::Centralized { .. } | Mode::FullyDistributed | Mode::GeometricMesh => all.clone(),
+        };
+        voters.intersection(&all).map(|key| Member { key: *key, weight: Weight(1) }).collect()
     }
 
     /// Reads a genesis document from JSON and checks it.

@@ -7,14 +7,14 @@
 //! no nulls; what is absent is left out.
 
 use crate::{
-    codec::DecodeError,
+    codec::{DecodeError, decode_hex},
     hash::Hash,
     name::Name,
     tags,
     units::{Height, ReceiptIndex, TimeMs},
 };
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap};
 
 /// Longest canonical receipt in bytes.
 pub const RECEIPT_BYTES_MAX: usize = 64 << 10;
@@ -104,7 +104,7 @@ pub enum Field {
     /// A list.
     List(Vec<Field>),
     /// Named values; keys are ASCII.
-    Map(BTreeMap<String, Field>),
+    Map(BTreeMap<Key, Field>),
 }
 
 impl Field {
@@ -131,10 +131,25 @@ impl Field {
     pub fn text(value: impl std::fmt::Display) -> Self {
         Self::Text(value.to_string())
     }
+
+    fn check(&self) -> Result<(), String> {
+        match self {
+            Self::Bool(_) | Self::Text(_) => Ok(()),
+            Self::Number(number) if (i64::from(i32::MIN)..=i64::from(u32::MAX)).contains(number) => Ok(()),
+            Self::Number(number) => Err(format!("the number {number} has more than 32 bits")),
+            Self::List(items) => items.iter().try_for_each(Self::check),
+            Self::Map(items) => items.iter().try_for_each(|(key, item)| {
+                if key.is_ascii() { item.check() } else { Err(format!("the key {key:?} is not ASCII")) }
+            }),
+        }
+    }
 }
 
+/// The key of a value; one that the code names costs no allocation.
+pub type Key = Cow<'static, str>;
+
 /// A receipt's `data`: named values, keys ASCII.
-pub type Data = BTreeMap<String, Field>;
+pub type Data = BTreeMap<Key, Field>;
 
 /// What the state machine says of a receipt; the ledger adds index, time and
 /// the hash chain, and may leave it out below `full_audit`.
@@ -198,7 +213,7 @@ impl HiddenField {
     #[must_use]
     pub fn commitment(&self) -> Field {
         let hash = Hash::of_parts(tags::SALTED, &[&self.salt.0, &canonical(&self.value)]);
-        Field::Map(BTreeMap::from([("salted".to_owned(), Field::text(hash))]))
+        Field::Map(BTreeMap::from([(Key::Borrowed("salted"), Field::text(hash))]))
     }
 }
 
@@ -252,6 +267,25 @@ impl Receipt {
         Hash::sha3(&self.canonical_bytes())
     }
 
+    /// Checks what its types leave open: the keys of `data` are ASCII, its
+    /// numbers have at most 32 bits, and a trace id is 32 hex digits.
+    ///
+    /// # Errors
+    /// The first thing that is wrong.
+    pub fn check(&self) -> Result<(), DecodeError> {
+        let malformed = |reason: String| DecodeError::Malformed { what: "receipt", reason };
+        if let Some(trace) = &self.trace_id {
+            decode_hex::<16>(trace, "trace id")?;
+        }
+        for (key, field) in &self.data {
+            if !key.is_ascii() {
+                return Err(malformed(format!("the key {key:?} is not ASCII")));
+            }
+            field.check().map_err(|reason| malformed(format!("{key}: {reason}")))?;
+        }
+        Ok(())
+    }
+
     /// Reads canonical bytes.
     ///
     /// # Errors
@@ -263,6 +297,7 @@ impl Receipt {
         }
         let receipt: Self = serde_json::from_slice(bytes)
             .map_err(|e| DecodeError::Malformed { what: WHAT, reason: e.to_string() })?;
+        receipt.check()?;
         if receipt.canonical_bytes() != bytes {
             return Err(DecodeError::Malformed {
                 what: WHAT,
@@ -295,7 +330,8 @@ mod tests {
         leaf.prop_recursive(3, 24, 4, |inner| {
             prop_oneof![
                 prop::collection::vec(inner.clone(), 0..4).prop_map(Field::List),
-                prop::collection::btree_map("[ -~]{0,8}", inner, 0..4).prop_map(Field::Map),
+                prop::collection::btree_map("[ -~]{0,8}".prop_map(Key::Owned), inner, 0..4)
+                    .prop_map(Field::Map),
             ]
         })
     }
@@ -303,7 +339,7 @@ mod tests {
     prop_compose! {
         fn receipt()(
             numbers in any::<[u64; 5]>(), subject in any::<String>(), actor in "[ -~]{0,20}",
-            data in prop::collection::btree_map("[ -~]{0,8}", field(), 0..6),
+            data in prop::collection::btree_map("[ -~]{0,8}".prop_map(Key::Owned), field(), 0..6),
             hashes in any::<[[u8; 32]; 2]>(), causes in prop::collection::vec(any::<u64>(), 0..4),
             tenant in prop::option::of("[a-z]{1,9}"), traced in any::<bool>(),
         ) -> Receipt {
@@ -334,6 +370,19 @@ mod tests {
             let mut spaced = receipt.canonical_bytes();
             spaced.push(b' ');
             prop_assert!(Receipt::from_canonical_bytes(&spaced).is_err());
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_wide_number_a_key_beyond_ascii_and_a_bad_trace_id_are_refused(mut receipt in receipt(), which in 0..4) {
+            match which {
+                0 => drop(receipt.data.insert("n".into(), Field::List(vec![Field::Number(1 << 32)]))),
+                1 => drop(receipt.data.insert("é".into(), Field::Bool(true))),
+                2 => drop(receipt.data.insert("m".into(), Field::Map(BTreeMap::from([("é".into(), Field::u32(1))])))),
+                _ => receipt.trace_id = Some("7".into()),
+            }
+            prop_assert!(Receipt::from_canonical_bytes(&receipt.canonical_bytes()).is_err());
         }
     }
 

@@ -40,7 +40,11 @@ pub const SALTED: &str = "phalanx/salted/v1";
 /// Sampling of receipts at verification level `sample`.
 pub const SAMPLE: &str = "phalanx/sample/v1";
 /// Digest of a full candidate table of a routing decision.
-pub const CANDIDATES: &str = "phalanx/candidates/v1";
+pub const CANDIDATES: &str = "phalanx/candidates/v2";
+/// Digest of the offers of a shard's workers.
+pub const OFFERS: &str = "phalanx/offers/v1";
+/// Digest of a shard's workers as the first routing decision of a beat finds them.
+pub const ROSTER: &str = "phalanx/roster/v1";
 /// Identity of a piece of evidence.
 pub const EVIDENCE: &str = "phalanx/evidence/v1";
 /// Hash of the configuration that a receipt's policy version stands for.
@@ -67,6 +71,8 @@ pub const ALL: &[&str] = &[
     SALTED,
     SAMPLE,
     CANDIDATES,
+    ROSTER,
+    OFFERS,
     EVIDENCE,
     POLICY,
 ];

@@ -89,6 +89,12 @@ pub enum SetError {
     /// No proposers, or one who is no member.
     #[error("the proposers must be members, and at least one")]
     Proposers,
+    /// Members out of order.
+    #[error("the members are not in ascending order")]
+    Order,
+    /// A weight that no set gives.
+    #[error("a weight of {0}; 1 to {WEIGHT_MAX} are possible")]
+    Weight(Weight),
 }
 
 impl ValidatorSet {
@@ -112,10 +118,29 @@ impl ValidatorSet {
         }
         cap(&mut members);
         let set = Self { members, proposers };
-        let proposers_ok = !set.proposers.is_empty()
-            && set.proposers.len() <= VALIDATORS_MAX
-            && set.proposers.iter().all(|p| set.weight_of(p).is_some());
-        if proposers_ok { Ok(set) } else { Err(SetError::Proposers) }
+        set.check()?;
+        Ok(set)
+    }
+
+    /// Checks the form of a set that came from outside: its size, the order of
+    /// its members, its weights and its proposers. [`Self::new`] makes no other.
+    ///
+    /// # Errors
+    /// See [`SetError`].
+    pub fn check(&self) -> Result<(), SetError> {
+        if self.members.is_empty() || self.members.len() > VALIDATORS_MAX {
+            return Err(SetError::Size(self.members.len()));
+        }
+        if !self.members.is_sorted_by(|a, b| a.key < b.key) {
+            return Err(SetError::Order);
+        }
+        if let Some(member) = self.members.iter().find(|m| m.weight.0 < 1 || m.weight.0 > WEIGHT_MAX) {
+            return Err(SetError::Weight(member.weight));
+        }
+        let proposers_ok = !self.proposers.is_empty()
+            && self.proposers.len() <= VALIDATORS_MAX
+            && self.proposers.iter().all(|p| self.weight_of(p).is_some());
+        if proposers_ok { Ok(()) } else { Err(SetError::Proposers) }
     }
 
     /// The members, ascending by key.

@@ -26,6 +26,9 @@ pub struct WorkerOffer {
     pub max_concurrency: u32,
     /// It promises a sign of life at least this often.
     pub heartbeat_interval_ms: u32,
+    /// It promises to take an attempt up within this time; added to the agreed
+    /// latency of its region where latency counts.
+    pub latency_window_ms: u32,
     /// What it can do.
     pub capabilities: BTreeSet<Name>,
     /// What it has.

@@ -26,10 +26,10 @@ fn encodings_have_not_changed() {
     assert!(changed.is_empty(), "changed formats:\n{}", changed.join("\n"));
 }
 
-const ENVELOPE: &str = "d640bddbd1534968de8894d4779f922af030e9972b5439a1089c38e4902dc6f4";
-const ENVELOPE_ID: &str = "07632620c0be55b6d7e60f1272ed9dcc0e8da9aa5c42a663e46a33d804663c7f";
-const BEAT: &str = "819acc634c52a2af7101897a83a8ef81f96366c31aca08a8bd7f6686b056d604";
-const HEADER_ID: &str = "d059f153352648f8f9073213ba3aee11ff2bf4c7950ba761df5f2466d4f065e4";
+const ENVELOPE: &str = "d5077f28b3125687658e5f99585193b01b22b7112fde47ef20c86ab297902041";
+const ENVELOPE_ID: &str = "4c7803226da15fb0c83183ff9c28d9c071d2f991a57ece84eee2f66b99d53624";
+const BEAT: &str = "e79fce8c5ea07d0273c184adb5a7d0941e502300a2804b6a0b565a5371110f54";
+const HEADER_ID: &str = "56d00b3c6e70f22df7195bd24400f269907358fa2b007b86c7241903af7ee871";
 const CERTIFICATE: &str = "d735d1e4c3b8caba058cc367cc131676d0af71d27f85ac1fa1e6346145f3734f";
 const VALIDATOR_SET: &str = "fb29346c82357419744db2f88cc506a2ec80eaca4dff096689c0cb4e43619975";
 const EVIDENCE: &str = "491a502e4aec6ba98ebebb6a25b0a07beff3745ee1f8481360dcbaf4f43fc1a4";

@@ -69,6 +69,7 @@ pub fn operations() -> Vec<Operation> {
             capacity: 32,
             max_concurrency: 20,
             heartbeat_interval_ms: 10_000,
+            latency_window_ms: 20,
             capabilities: BTreeSet::from([name("gpu"), name("simulation"), name("vision")]),
             resources: WorkerResources { cpu_milli: 64_000, memory_mib: 262_144, gpus: 8 },
             price: MicroUnits(1_000),
