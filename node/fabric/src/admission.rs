@@ -12,6 +12,8 @@ use phalanx_types::{
 pub(crate) const WINDOW: u64 = 1_024;
 /// Longest heartbeat interval a worker may promise.
 const HEARTBEAT_MS_MAX: u32 = 600_000;
+/// Longest latency window a worker may promise: an hour.
+const LATENCY_WINDOW_MS_MAX: u32 = 3_600_000;
 
 impl Window {
     /// Whether `number` was not used and is not older than the window.
@@ -95,7 +97,11 @@ impl Fabric {
         let sender = &signed.envelope.sender;
         let mut first = None;
         for operation in &signed.envelope.operations {
-            match self.check(sender, operation) {
+            let room = match operation {
+                Operation::SpawnAgent(spec) => self.check_room(spec).map(|_| ()),
+                _ => Ok(()),
+            };
+            match self.check(sender, operation).and(room) {
                 Ok(()) => return Ok(()),
                 Err(refusal) => first = first.or(Some(refusal)),
             }
@@ -103,7 +109,8 @@ impl Fabric {
         first.map_or(Ok(()), Err)
     }
 
-    /// Whether the state would take an operation now.
+    /// Whether the state would take an operation now; for a spawn, if there is
+    /// room for it besides.
     pub(crate) fn check(&self, sender: &PublicKey, operation: &Operation) -> Result<(), Refusal> {
         let not_allowed =
             |rule| Err(Refusal::NotAllowed { sender: *sender, operation: operation.name(), rule });
@@ -121,10 +128,10 @@ impl Fabric {
                 if !self.shards.contains(&offer.region) {
                     return Err(Refusal::Unknown { what: "shard", which: offer.region.to_string() });
                 }
-                self.check_offer_fits(offer)
+                self.check_offer_fits(sender, offer)
             }
             Operation::WithdrawWorker { worker } => {
-                if self.workers.get(worker).is_some_and(|w| w.host == *sender) {
+                if self.is_host(sender, worker) {
                     Ok(())
                 } else {
                     not_allowed("only the host of a worker may withdraw it")
@@ -137,15 +144,16 @@ impl Fabric {
                 {
                     return bad("workers", "1 to 4096 names, ascending, without repeats");
                 }
-                if workers.iter().all(|w| self.workers.get(w).is_none_or(|w| w.host != *sender)) {
+                if !workers.iter().any(|worker| self.is_host(sender, worker)) {
                     return not_allowed("only the host of a worker may give its signs of life");
                 }
                 Ok(())
             }
             Operation::ReportOutcome(report) => self.check_report(sender, report),
             Operation::MeasureLatency(entry) => {
-                if !self.validators.contains(sender) {
-                    return not_allowed("only validators measure latency");
+                let region = self.validators.get(sender).map(|v| &v.entry.region);
+                if region.is_none_or(|region| *region != entry.from && *region != entry.to) {
+                    return not_allowed("only validators of its two regions measure a latency");
                 }
                 for shard in [&entry.from, &entry.to] {
                     if !self.shards.contains(shard) {
@@ -170,6 +178,9 @@ fn check_offer(offer: &WorkerOffer) -> Result<(), Refusal> {
     }
     if offer.heartbeat_interval_ms < 100 || offer.heartbeat_interval_ms > HEARTBEAT_MS_MAX {
         return bad("heartbeat_interval_ms", "100 to 600000");
+    }
+    if offer.latency_window_ms > LATENCY_WINDOW_MS_MAX {
+        return bad("latency_window_ms", "at most 3600000");
     }
     if offer.capabilities.len() > CAPABILITIES_MAX {
         return bad("capabilities", "at most 32");

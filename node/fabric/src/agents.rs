@@ -5,13 +5,16 @@ use crate::{
     admission::bad,
     receipts::{Building, Drafts, Origin},
     routing::{Ask, pick_gpus},
-    state::Agent,
+    state::{Agent, remove_member},
 };
 use phalanx_types::{
-    AgentId, AgentSpec, Field, MicroUnits, Name, PublicKey, ReceiptKind, TimeMs, job::LABEL_LEN_MAX,
+    AgentId, AgentSpec, Field, MicroUnits, Name, PublicKey, ReceiptKind, job::LABEL_LEN_MAX,
     receipt::HiddenField,
 };
 use std::collections::BTreeSet;
+
+/// Agents of one lost worker that a beat looks at and finds no place for.
+const HOMELESS_MAX: u64 = 64;
 
 const NO_SKILLS: &BTreeSet<Name> = &BTreeSet::new();
 
@@ -60,35 +63,42 @@ impl Fabric {
         }
         self.check_tenant(sender, &spec.tenant, "spawn_agent")?;
         self.check_paused(&spec.region)?;
-        self.check_quota(&spec.tenant, &spec.resources, true)?;
-        match self.home_for(spec, None) {
-            Some(_) => Ok(()),
-            None => Err(Refusal::Impossible {
-                region: spec.region.clone(),
-                reason: "no worker in reach has room for an agent of this size now".to_owned(),
-            }),
-        }
+        self.check_quota(&spec.tenant, &spec.resources, true)
     }
 
-    /// The best worker for an agent, its own region first.
+    /// Where an agent that was checked would live, with its GPUs there.
+    pub(crate) fn check_room(&self, spec: &AgentSpec) -> Result<(Name, Vec<(u16, u16)>), Refusal> {
+        let home = self.home_for(spec, None);
+        let found = home.and_then(|worker| self.gpus_on(&worker, spec).map(|gpus| (worker, gpus)));
+        found.ok_or_else(|| Refusal::Impossible {
+            region: spec.region.clone(),
+            reason: "no worker in reach has room for an agent of this size now".to_owned(),
+        })
+    }
+
+    /// The best worker for an agent, its own region first; none of a shard that
+    /// is paused.
     fn home_for(&self, spec: &AgentSpec, avoid: Option<&Name>) -> Option<Name> {
         let ask = self.agent_ask(spec);
-        self.reachable(&spec.region).iter().find_map(|shard| {
-            let table = self.table(shard, &ask);
-            table.candidates.iter().map(|c| &c.worker).find(|worker| Some(*worker) != avoid).cloned()
-        })
+        let best_of = |shard: &Name| {
+            if self.shards.get(shard).is_none_or(|s| s.is_paused) {
+                return None;
+            }
+            let best = self.shortlist(shard, &ask, 2).candidates;
+            best.into_iter().map(|c| c.worker).find(|worker| Some(worker) != avoid)
+        };
+        best_of(&spec.region).or_else(|| self.reachable(&spec.region).iter().skip(1).find_map(best_of))
     }
 
     /// Puts an agent on a worker, or takes it off.
     fn seat(&mut self, id: &AgentId, agent: &Agent, take: bool) {
-        if let Some(worker) = self.workers.get_mut(&agent.worker) {
+        self.change_worker(&agent.worker, |worker| {
             worker.use_resources(&agent.spec.resources, &agent.gpus, take);
-        }
-        let seats = self.index.agents.entry(agent.worker.clone()).or_default();
+        });
         if take {
-            seats.insert(*id);
+            self.index.agents.entry(agent.worker.clone()).or_default().insert(*id);
         } else {
-            seats.remove(id);
+            remove_member(&mut self.index.agents, &agent.worker, id);
         }
     }
 
@@ -96,10 +106,15 @@ impl Fabric {
         self.workers.get(worker).and_then(|w| pick_gpus(&w.gpu_free_milli, spec.resources.gpu))
     }
 
-    /// Spawns an agent that was checked.
-    pub(crate) fn spawn(&mut self, id: AgentId, spec: &AgentSpec, origin: &Origin, drafts: &mut Drafts) {
-        let Some(worker) = self.home_for(spec, None) else { return };
-        let Some(gpus) = self.gpus_on(&worker, spec) else { return };
+    /// Spawns an agent that was checked, if there is room for it.
+    pub(crate) fn spawn(
+        &mut self,
+        id: AgentId,
+        spec: &AgentSpec,
+        origin: &Origin,
+        drafts: &mut Drafts,
+    ) -> Result<(), Refusal> {
+        let (worker, gpus) = self.check_room(spec)?;
         let agent = Agent { spec: spec.clone(), worker, gpus, nonce: 0 };
         self.take_quota(&spec.tenant, &spec.resources, true);
         self.seat(&id, &agent, true);
@@ -110,6 +125,7 @@ impl Fabric {
             .hidden(place(spec, 0, "position_after"))
             .done();
         self.agents.insert(id, agent);
+        Ok(())
     }
 
     pub(crate) fn check_migrate(
@@ -130,7 +146,8 @@ impl Fabric {
         }
         self.check_paused(&target.offer.region)?;
         let ask = self.agent_ask(&agent.spec);
-        match ask.never(&target.offer).or_else(|| ask.not_now(target)) {
+        let latency_ms = self.latency(ask.home, &target.offer.region);
+        match ask.never(&target.offer, latency_ms).or_else(|| ask.not_now(target)) {
             Some(removal) => no_room(removal.code()),
             None => Ok(()),
         }
@@ -174,15 +191,34 @@ impl Fabric {
             .done();
     }
 
-    /// Moves the agents of a lost worker to others; those without a place stay,
-    /// and are tried again at the next beat.
-    pub(crate) fn rehome_agents(&mut self, worker: &Name, _now: TimeMs, drafts: &mut Drafts) {
-        let agents: Vec<AgentId> =
-            self.index.agents.get(worker).map(|a| a.iter().copied().collect()).unwrap_or_default();
-        for id in agents {
-            let Some(agent) = self.agents.get(&id) else { continue };
-            if let Some(to) = self.home_for(&agent.spec, Some(worker)) {
-                self.migrate(&id, &to, "worker_lost", &Origin::fabric(), drafts);
+    /// Moves agents away from workers whose lease is over or that the owner has
+    /// revoked. An agent without a place stays, and is tried again: a beat looks
+    /// at [`HOMELESS_MAX`] without a place of each worker, and begins where the
+    /// height says, so that each has its turn.
+    pub(crate) fn rehome_agents(&mut self, mut lost: Vec<Name>, drafts: &mut Drafts) {
+        if self.settings.is_paused {
+            return;
+        }
+        let revoked = self.index.agents.keys().filter(|name| !self.approvals.contains(name)).cloned();
+        lost.extend(revoked);
+        lost.sort_unstable();
+        lost.dedup();
+        for worker in lost {
+            let mut agents: Vec<AgentId> =
+                self.index.agents.get(&worker).map(|a| a.iter().copied().collect()).unwrap_or_default();
+            let turn = self.settings.height.0.wrapping_mul(HOMELESS_MAX);
+            let begin = turn.checked_rem(agents.len() as u64).unwrap_or(0);
+            agents.rotate_left(usize::try_from(begin).unwrap_or(0));
+            let mut homeless: u64 = 0;
+            for id in agents {
+                let Some(agent) = self.agents.get(&id) else { continue };
+                match self.home_for(&agent.spec, Some(&worker)) {
+                    Some(to) => self.migrate(&id, &to, "worker_lost", &Origin::fabric(), drafts),
+                    None => homeless = homeless.saturating_add(1),
+                }
+                if homeless >= HOMELESS_MAX {
+                    break;
+                }
             }
         }
     }

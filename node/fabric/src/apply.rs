@@ -6,8 +6,8 @@ use crate::{
     receipts::{Drafts, Origin},
 };
 use phalanx_types::{
-    AgentId, Evidence, Field, Hash, Height, JobId, Operation, PublicKey, ReceiptDraft, ReceiptKind, Round,
-    SignedEnvelope, TimeMs, ValidatorSet, Weight,
+    AgentId, Evidence, Field, Hash, Height, JobId, LedgerMark, Operation, PublicKey, ReceiptDraft,
+    ReceiptKind, Round, SignedEnvelope, TimeMs, ValidatorSet, Weight,
     params::Verification,
     shard::LatencyEntry,
     state::StateChange,
@@ -32,6 +32,8 @@ pub struct BeatContext {
     pub parent_round: Round,
     /// Who signed that certificate; empty at the first beat.
     pub parent_signers: Vec<PublicKey>,
+    /// Where the ledger ended before this beat.
+    pub ledger: LedgerMark,
 }
 
 /// An envelope whose signature was verified.
@@ -119,6 +121,7 @@ impl Fabric {
         next.note_gap(ctx, &mut drafts);
         next.settings.height = ctx.height;
         next.settings.time = ctx.time;
+        next.settings.ledger = ctx.ledger;
         let now = next.mesh_time(ctx.time);
         let pending = next.open(ctx.time, inputs, &mut drafts);
         for item in evidence {
@@ -127,14 +130,16 @@ impl Fabric {
         next.run(&pending, Step::Command, now, &mut drafts);
         next.run(&pending, Step::Report, now, &mut drafts);
         next.audit(now, &mut drafts);
-        next.recover(now, &mut drafts);
+        let lost = next.lost_workers(now);
+        next.recover(&lost, now, &mut drafts);
         next.expire(now, &mut drafts);
+        next.refresh_boards();
+        next.rehome_agents(lost, &mut drafts);
         next.run(&pending, Step::Intake, now, &mut drafts);
         next.assign_all(now, &mut drafts);
         next.forget_old_evidence(ctx.height);
         next.turn_set(weigh, &mut drafts);
-        let beats = u64::from(next.settings.params.checkpoint_beats.max(1));
-        let checkpoint_due = ctx.height.0.checked_rem(beats) == Some(0);
+        let checkpoint_due = next.is_checkpoint();
         if checkpoint_due {
             drafts
                 .note(ReceiptKind::CheckpointClosed, ctx.height, &Origin::fabric())
@@ -203,8 +208,8 @@ impl Fabric {
 
     fn run(&mut self, pending: &[Pending<'_>], step: Step, now: TimeMs, drafts: &mut Drafts) {
         for item in pending.iter().filter(|item| step_of(item.operation) == step) {
-            match self.check(item.sender, item.operation) {
-                Ok(()) => self.perform(item, now, drafts),
+            match self.try_perform(item, now, drafts) {
+                Ok(()) => {}
                 Err(refusal) => {
                     let subject = match item.operation {
                         Operation::SubmitJob(_) => JobId::of(&item.envelope, item.position).to_string(),
@@ -220,8 +225,9 @@ impl Fabric {
         }
     }
 
-    /// Performs an operation that was checked.
-    fn perform(&mut self, item: &Pending<'_>, now: TimeMs, drafts: &mut Drafts) {
+    /// Checks an operation and performs it.
+    fn try_perform(&mut self, item: &Pending<'_>, now: TimeMs, drafts: &mut Drafts) -> Result<(), Refusal> {
+        self.check(item.sender, item.operation)?;
         let origin = &item.origin;
         match item.operation {
             Operation::SubmitJob(spec) => {
@@ -231,7 +237,7 @@ impl Fabric {
                 self.end_job(job, crate::EndState::Cancelled, None, now, origin, None, drafts);
             }
             Operation::SpawnAgent(spec) => {
-                self.spawn(AgentId::of(&item.envelope, item.position), spec, origin, drafts);
+                self.spawn(AgentId::of(&item.envelope, item.position), spec, origin, drafts)?;
             }
             Operation::MigrateAgent { agent, worker } => self.migrate(agent, worker, "asked", origin, drafts),
             Operation::TerminateAgent { agent } => self.terminate(agent, origin, drafts),
@@ -243,6 +249,7 @@ impl Fabric {
             Operation::Accuse(accusation) => self.accuse(item.sender, accusation, drafts),
             Operation::Command(command) => self.command(command, origin, drafts),
         }
+        Ok(())
     }
 
     /// The agreed one-way latency between two regions.
@@ -252,13 +259,17 @@ impl Fabric {
         self.latencies.get(&pair).copied().unwrap_or(if from == to { 0 } else { u32::MAX >> 8 })
     }
 
-    /// Takes a validator's measurement. Once validators with more than a third
-    /// of the base weight have measured a pair, their weighted median is agreed.
+    /// Takes a validator's measurement. Once validators with more than two thirds
+    /// of the base weight of the pair's two regions have measured it, their
+    /// weighted median is agreed; of two equal halves the higher counts, so that a
+    /// liar can make its own region look farther away, but never nearer.
     fn measure(&mut self, sender: &PublicKey, entry: &LatencyEntry, origin: &Origin, drafts: &mut Drafts) {
         let (from, to) = (entry.from.clone(), entry.to.clone());
         self.measurements.insert((from.clone(), to.clone(), *sender), entry.latency_ms);
         let weight_of = |key: &PublicKey| {
-            self.validators.get(key).filter(|v| !v.is_quarantined).map(|v| v.entry.base_weight.0)
+            let state = self.validators.get(key).filter(|v| !v.is_quarantined)?;
+            let region = &state.entry.region;
+            (*region == from || *region == to).then_some(state.entry.base_weight.0)
         };
         let total: u64 =
             self.validators.iter().filter_map(|(key, _)| weight_of(key)).fold(0, u64::saturating_add);
@@ -272,13 +283,13 @@ impl Fabric {
             .collect();
         said.sort_unstable();
         let heard = said.iter().fold(0_u64, |sum, (_, weight)| sum.saturating_add(*weight));
-        if heard.saturating_mul(3) <= total {
+        if heard.saturating_mul(3) <= total.saturating_mul(2) {
             return;
         }
         let mut passed: u64 = 0;
         let median = said.iter().find(|(_, weight)| {
             passed = passed.saturating_add(*weight);
-            passed.saturating_mul(2) >= heard
+            passed.saturating_mul(2) > heard
         });
         let Some((median, _)) = median.copied() else { return };
         let before = self.latency(&from, &to);

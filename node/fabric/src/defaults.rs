@@ -55,6 +55,8 @@ const LATENCIES: [(&str, &str, u32); 6] = [
     ("luna", "helios", 370),
     ("mars", "helios", 240),
 ];
+/// Latency window of the six workers in ms; the dossier names none.
+const LATENCY_WINDOW_MS: u32 = 20;
 /// One-way latency inside a region in ms.
 const LOCAL_MS: u32 = 5;
 
@@ -90,6 +92,7 @@ pub fn planetary() -> Result<Planetary, DecodeError> {
             capacity,
             max_concurrency,
             heartbeat_interval_ms: heartbeat_s.saturating_mul(1_000),
+            latency_window_ms: LATENCY_WINDOW_MS,
             capabilities: names(capabilities)?.into_iter().collect(),
             // A core and two GiB for each unit of capacity.
             resources: WorkerResources {

@@ -6,7 +6,7 @@ use crate::{
     state::{Settings, Shard, TenantState, ValidatorState},
 };
 use phalanx_types::{
-    Genesis, Height, ReceiptKind, Weight,
+    Genesis, Height, LedgerMark, ReceiptKind, Weight,
     genesis::GenesisError,
     validator::{EqualWeights, Member, ValidatorSet},
 };
@@ -40,6 +40,7 @@ impl Fabric {
             height: Height::ZERO,
             time: genesis.time,
             shift_ms: 0,
+            ledger: LedgerMark::BEGIN,
             arrivals: 0,
             next_set: all.clone(),
             last_set: all,

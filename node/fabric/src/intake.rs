@@ -108,14 +108,15 @@ impl Fabric {
         self.check_tenant(sender, &spec.tenant, "submit_job")?;
         self.check_paused(&spec.region)?;
         self.check_quota(&spec.tenant, &spec.resources, false)?;
-        if let Some(reason) = self.impossible(&self.ask(spec)) {
+        let ask = self.ask(spec);
+        if let Some(reason) = self.impossible(&ask) {
             return Err(Refusal::Impossible { region: spec.region.clone(), reason });
         }
-        let has_room = self.reachable(&spec.region).iter().any(|shard| {
-            let budget = self.shards.get(shard).map_or(0, |s| s.spec.queue_budget);
-            self.index.queue_len(shard) < usize::try_from(budget).unwrap_or(usize::MAX)
-        });
-        if has_room { Ok(()) } else { Err(Refusal::QueueFull { region: spec.region.clone() }) }
+        if self.takes_jobs(&spec.region, &ask) {
+            Ok(())
+        } else {
+            Err(Refusal::QueueFull { region: spec.region.clone() })
+        }
     }
 
     /// Takes in a job that was checked.
@@ -145,7 +146,7 @@ impl Fabric {
             .note(ReceiptKind::JobAccepted, id, origin)
             .tenant(&spec.tenant)
             .text("label", &spec.label)
-            .text("region", &spec.region)
+            .name("region", &spec.region)
             .u32("priority", spec.priority.into())
             .u32("deadline_ms", spec.deadline_ms)
             .u64("budget", spec.budget.0)
@@ -153,8 +154,9 @@ impl Fabric {
             .u32("memory_mib", spec.resources.memory_mib)
             .u32("gpu_milli", spec.resources.gpu.total_milli())
             .done();
-        self.index.add_job(&id, &job);
+        let order = job.order;
+        self.index.add_job(&job);
         self.jobs.insert(id, job);
-        self.spill_overflow(&id, drafts);
+        self.spill_overflow(order, drafts);
     }
 }

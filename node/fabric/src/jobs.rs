@@ -3,12 +3,15 @@
 use crate::{
     Fabric, Refusal,
     receipts::{Drafts, Origin},
-    routing::{Table, pick_gpus},
+    routing::{SHOWN, pick_gpus, table_digest},
     state::{EndState, Job, Phase, Worker},
+    table::Row,
 };
 use phalanx_types::{
-    Field, JobId, Name, Outcome, Params, PublicKey, ReceiptKind, TimeMs, job::OutcomeReport, receipt::Cause,
+    Field, Hash, JobId, Name, Outcome, Params, PublicKey, ReceiptKind, TimeMs, job::OutcomeReport,
+    receipt::Cause,
 };
+use std::sync::Arc;
 
 /// Attempts of one job, whatever its retries: a job that kills its workers
 /// must not go round for ever.
@@ -27,7 +30,10 @@ pub(crate) const BLOCKED_MAX: usize = 64;
 /// of up to `gap_ms` does not move leases.
 #[must_use]
 pub const fn lease_margin_ms(params: &Params) -> u64 {
-    params.clock_bound_ms as u64 * 2 + params.message_bound_ms as u64 + params.gap_ms as u64
+    (params.clock_bound_ms as u64)
+        .saturating_mul(2)
+        .saturating_add(params.message_bound_ms as u64)
+        .saturating_add(params.gap_ms as u64)
 }
 
 impl Worker {
@@ -41,21 +47,26 @@ impl Worker {
 }
 
 impl Fabric {
+    /// A job by its order, to be kept while the state changes.
+    pub(crate) fn job_at(&self, order: u64) -> Option<Arc<Row<JobId, Job>>> {
+        self.jobs.at(order).cloned()
+    }
+
     /// Changes a job and keeps the index true.
-    pub(crate) fn change_job(&mut self, id: &JobId, change: impl FnOnce(&mut Job)) {
-        let Some(mut job) = self.jobs.get(id).cloned() else { return };
-        self.index.remove_job(id, &job);
-        change(&mut job);
-        self.index.add_job(id, &job);
-        self.jobs.insert(*id, job);
+    pub(crate) fn change_job(&mut self, order: u64, change: impl FnOnce(&mut Job)) {
+        let Some(job) = self.jobs.at_mut(order) else { return };
+        self.index.leave(job);
+        change(job);
+        self.index.enter(job);
     }
 
     /// Takes a job's resources from its worker, or gives them back.
     fn settle(&mut self, worker: &Name, job: &Job, gpus: &[(u16, u16)], take: bool) {
-        let Some(worker) = self.workers.get_mut(worker) else { return };
-        worker.running =
-            if take { worker.running.saturating_add(1) } else { worker.running.saturating_sub(1) };
-        worker.use_resources(&job.spec.resources, gpus, take);
+        self.change_worker(worker, |worker| {
+            worker.running =
+                if take { worker.running.saturating_add(1) } else { worker.running.saturating_sub(1) };
+            worker.use_resources(&job.spec.resources, gpus, take);
+        });
     }
 
     /// Gives every waiting job that can have one a worker.
@@ -65,136 +76,87 @@ impl Fabric {
             if self.settings.is_paused || self.shards.get(&shard).is_none_or(|s| s.is_paused) {
                 continue;
             }
+            // The queue as it is now: what a decision moves elsewhere stays in it.
+            let Some(waiting) = self.index.queues.get(&shard).cloned() else { continue };
             let mut blocked: usize = 0;
-            let waiting: Vec<JobId> =
-                self.index.queues.get(&shard).map(|q| q.values().copied().collect()).unwrap_or_default();
-            for id in waiting {
+            let mut digest = None;
+            for (_, order) in waiting {
                 if blocked >= BLOCKED_MAX {
                     break;
                 }
-                if !self.assign(&id, &shard, now, drafts) {
+                if !self.assign(order, &shard, &mut digest, now, drafts) {
                     blocked = blocked.saturating_add(1);
                 }
             }
         }
     }
 
-    /// Gives one waiting job a worker of `shard`, or moves it on.
-    fn assign(&mut self, id: &JobId, shard: &Name, now: TimeMs, drafts: &mut Drafts) -> bool {
-        let Some(job) = self.jobs.get(id).cloned() else { return true };
-        let table = self.table(shard, &self.ask(&job.spec));
+    /// Gives one waiting job a worker of `shard`, or moves it on. `digest` is
+    /// that of the beat's last decision in this shard.
+    fn assign(
+        &mut self,
+        order: u64,
+        shard: &Name,
+        digest: &mut Option<Hash>,
+        now: TimeMs,
+        drafts: &mut Drafts,
+    ) -> bool {
+        let Some(row) = self.job_at(order) else { return true };
+        let (id, job) = (&row.key, &row.value);
+        let ask = self.ask(&job.spec);
+        let table = self.shortlist(shard, &ask, SHOWN);
         let Some(winner) = table.winner() else {
-            return self.spill_if_better(id, &job, &table, drafts);
+            return self.spill_blocked(id, job, &ask, drafts);
         };
-        let name = winner.worker.clone();
-        let free = self.workers.get(&name).map(|w| w.gpu_free_milli.clone()).unwrap_or_default();
-        let Some(gpus) = pick_gpus(&free, job.spec.resources.gpu) else { return false };
-        self.settle(&name, &job, &gpus, true);
+        let free = self.workers.get(&winner.worker).map(|w| w.gpu_free_milli.as_slice()).unwrap_or_default();
+        let Some(gpus) = pick_gpus(free, job.spec.resources.gpu) else { return false };
+        let before = digest.unwrap_or_else(|| self.roster_digest(shard));
+        let latency_ms = self.latency(ask.home, shard);
+        let after = table_digest(&before, id, ask.latency_budget_ms, latency_ms);
+        *digest = Some(after);
+        self.settle(&winner.worker, job, &gpus, true);
         let attempt = job.attempt.saturating_add(1);
-        let origin = Origin::later(job.envelope, job.trace_id);
         drafts
-            .note(ReceiptKind::JobAssigned, id, &origin)
+            .note(ReceiptKind::JobAssigned, id, &Origin::later(job.envelope, job.trace_id))
             .tenant(&job.spec.tenant)
-            .text("worker", &name)
-            .text("shard", shard)
+            .name("worker", &winner.worker)
+            .name("shard", shard)
             .u32("attempt", attempt)
             .with("candidates", table.shown())
             .with("removed", table.shown_removals())
-            .text("table", table.digest())
+            .text("table", after)
             .done();
-        self.change_job(id, |job| {
+        let phase = Phase::Running { worker: winner.worker.clone(), gpus, since: now };
+        // The job is changed in place when nobody else holds it.
+        drop(row);
+        self.change_job(order, |job| {
             job.attempt = attempt;
-            job.phase = Phase::Running { worker: name, gpus, since: now };
+            job.phase = phase;
         });
         true
-    }
-
-    /// Moves a blocked job along its shard's spillover rule: at once when its
-    /// shard can never run it, else to where a worker is free for it now.
-    fn spill_if_better(&mut self, id: &JobId, job: &Job, table: &Table, drafts: &mut Drafts) -> bool {
-        let never_here = !table.is_possible_later();
-        let ask = self.ask(&job.spec);
-        let target = self.spill_targets(job).into_iter().find(|to| {
-            let there = self.table(to, &ask);
-            there.winner().is_some() || (never_here && there.is_possible_later())
-        });
-        let Some(to) = target else { return false };
-        let reason = if never_here { "no_worker_here" } else { "workers_busy" };
-        self.spill(id, &to, reason, drafts);
-        true
-    }
-
-    /// Where a job may go on to: the listed shards it has not been in, that take
-    /// work and have room in their queue, while it has hops left.
-    pub(crate) fn spill_targets(&self, job: &Job) -> Vec<Name> {
-        let hops = job.visited.len().saturating_sub(1);
-        if hops >= usize::from(self.settings.params.spillover_hops_max) {
-            return Vec::new();
-        }
-        let Some(shard) = self.shards.get(&job.shard) else { return Vec::new() };
-        shard
-            .spec
-            .spillover
-            .iter()
-            .filter(|to| !job.visited.contains(to))
-            .filter(|to| {
-                self.shards.get(*to).is_some_and(|s| {
-                    !s.is_paused
-                        && self.index.queue_len(to) < usize::try_from(s.spec.queue_budget).unwrap_or(0)
-                })
-            })
-            .cloned()
-            .collect()
-    }
-
-    /// Moves a waiting job to another shard.
-    pub(crate) fn spill(&mut self, id: &JobId, to: &Name, reason: &str, drafts: &mut Drafts) {
-        let Some(job) = self.jobs.get(id).cloned() else { return };
-        drafts
-            .note(ReceiptKind::JobSpilled, id, &Origin::later(job.envelope, job.trace_id))
-            .tenant(&job.spec.tenant)
-            .text("from", &job.shard)
-            .text("to", to)
-            .text("reason", reason)
-            .u32("hop", u32::try_from(job.visited.len()).unwrap_or(u32::MAX))
-            .done();
-        self.change_job(id, |job| {
-            job.shard = to.clone();
-            job.visited.push(to.clone());
-        });
     }
 
     /// Puts a job back into the queue of the shard it came from, and on from
     /// there when that queue is over its budget.
-    fn requeue(&mut self, id: &JobId, reason: &str, cause: Option<Cause>, drafts: &mut Drafts) {
-        let Some(job) = self.jobs.get(id).cloned() else { return };
+    fn requeue(&mut self, order: u64, reason: &str, cause: Option<Cause>, drafts: &mut Drafts) {
+        let Some(row) = self.job_at(order) else { return };
+        let job = &row.value;
         let home = job.visited.first().cloned().unwrap_or_else(|| job.shard.clone());
         drafts
-            .note(ReceiptKind::JobRequeued, id, &Origin::later(job.envelope, job.trace_id))
+            .note(ReceiptKind::JobRequeued, row.key, &Origin::later(job.envelope, job.trace_id))
             .tenant(&job.spec.tenant)
-            .text("shard", &home)
+            .name("shard", &home)
             .text("reason", reason)
             .u32("attempt", job.attempt)
             .cause(cause)
             .done();
-        self.change_job(id, |job| {
+        drop(row);
+        self.change_job(order, |job| {
             job.shard = home.clone();
-            job.visited = vec![home.clone()];
+            job.visited = vec![home];
             job.phase = Phase::Queued;
         });
-        self.spill_overflow(id, drafts);
-    }
-
-    /// Sends the newcomer of a queue that is over its budget on.
-    pub(crate) fn spill_overflow(&mut self, id: &JobId, drafts: &mut Drafts) {
-        let Some(job) = self.jobs.get(id) else { return };
-        let budget = self.shards.get(&job.shard).map_or(0, |s| s.spec.queue_budget);
-        if self.index.queue_len(&job.shard) <= usize::try_from(budget).unwrap_or(usize::MAX) {
-            return;
-        }
-        if let Some(to) = self.spill_targets(job).into_iter().next() {
-            self.spill(id, &to, "queue_over_budget", drafts);
-        }
+        self.spill_overflow(order, drafts);
     }
 
     /// Ends a job.
@@ -214,26 +176,21 @@ impl Fabric {
         }
         self.release_quota(&job.spec.tenant, &job.spec.resources, false);
         let order = self.next_arrival();
-        let word = match state {
-            EndState::Succeeded => "succeeded",
-            EndState::Failed => "failed",
-            EndState::Expired => "expired",
-            EndState::Cancelled => "cancelled",
-            EndState::Unknown => "unknown",
-        };
         drafts
             .note(ReceiptKind::JobEnded, id, origin)
             .tenant(&job.spec.tenant)
-            .text("state", word)
+            .text("state", state.word())
             .u32("attempts", job.attempt)
             .u64("turnaround_ms", now.since(job.accepted))
             .cause(cause)
             .done();
-        self.change_job(id, |job| job.phase = Phase::Ended { state, outcome, at: now, order });
+        self.change_job(job.order, |job| job.phase = Phase::Ended { state, outcome, at: now, order });
         while self.index.ended.len() > ENDED_MAX {
-            let Some((order, oldest)) = self.index.ended.get_min().cloned() else { break };
-            self.index.ended.remove(&order);
-            self.jobs.remove(&oldest);
+            let Some((end, oldest)) = self.index.ended.get_min().copied() else { break };
+            self.index.ended.remove(&end);
+            if let Some(row) = self.job_at(oldest) {
+                self.jobs.remove(&row.key);
+            }
         }
     }
 
@@ -247,7 +204,7 @@ impl Fabric {
         let id = report.attempt.job;
         let job =
             self.jobs.get(&id).ok_or_else(|| Refusal::Unknown { what: "job", which: id.to_string() })?;
-        if self.workers.get(&report.worker).is_none_or(|w| w.host != *sender) {
+        if !self.is_host(sender, &report.worker) {
             return Err(Refusal::NotAllowed {
                 sender: *sender,
                 operation: "report_outcome",
@@ -328,55 +285,52 @@ impl Fabric {
             self.settle(worker, job, gpus, false);
         }
         if !is_lost {
-            self.change_job(id, |job| job.retries_left = job.retries_left.saturating_sub(1));
+            self.change_job(job.order, |job| job.retries_left = job.retries_left.saturating_sub(1));
         }
-        self.requeue(id, outcome_word(&outcome), cause, drafts);
+        self.requeue(job.order, outcome_word(&outcome), cause, drafts);
     }
 
     /// Ends the attempts of workers whose leases are certainly over (F4).
-    pub(crate) fn recover(&mut self, now: TimeMs, drafts: &mut Drafts) {
-        let margin = lease_margin_ms(&self.settings.params);
-        let lost: Vec<Name> = self
-            .index
-            .running
-            .iter()
-            .filter(|(_, jobs)| !jobs.is_empty())
-            .filter(|(name, _)| {
-                self.workers.get(*name).is_none_or(|worker| {
-                    let lease = worker.lease_ms(&self.settings.params);
-                    now > worker.last_seen.saturating_add(lease).saturating_add(margin)
-                })
-            })
-            .map(|(name, _)| name.clone())
-            .collect();
-        for name in lost {
-            let jobs: Vec<JobId> =
-                self.index.running.get(&name).map(|j| j.iter().copied().collect()).unwrap_or_default();
-            for id in jobs {
-                let Some(job) = self.jobs.get(&id).cloned() else { continue };
+    pub(crate) fn recover(&mut self, lost: &[Name], now: TimeMs, drafts: &mut Drafts) {
+        for worker in lost {
+            let orders: Vec<u64> = self.index.running.get(worker).into_iter().flatten().copied().collect();
+            for row in orders.into_iter().filter_map(|order| self.job_at(order)).collect::<Vec<_>>() {
+                let (id, job) = (&row.key, &row.value);
                 let origin = Origin::later(job.envelope, job.trace_id);
                 let cause = drafts
                     .note(ReceiptKind::AttemptEnded, id, &origin)
                     .tenant(&job.spec.tenant)
-                    .text("worker", &name)
+                    .name("worker", worker)
                     .u32("attempt", job.attempt)
                     .text("outcome", "lease_expired")
                     .done();
-                self.after_attempt(&id, &job, Outcome::LeaseExpired, now, &origin, Some(cause), drafts);
+                self.after_attempt(id, job, Outcome::LeaseExpired, now, &origin, Some(cause), drafts);
             }
-            self.rehome_agents(&name, now, drafts);
         }
+    }
+
+    /// The workers whose attempts have certainly ended by themselves, ascending.
+    pub(crate) fn lost_workers(&self, now: TimeMs) -> Vec<Name> {
+        let params = &self.settings.params;
+        let margin = lease_margin_ms(params);
+        let is_over = |worker: &Worker| {
+            now > worker.last_seen.saturating_add(worker.lease_ms(params)).saturating_add(margin)
+        };
+        let mut lost: Vec<Name> =
+            self.workers.scattered().filter(|row| is_over(&row.value)).map(|row| row.key.clone()).collect();
+        lost.sort_unstable();
+        lost
     }
 
     /// Ends jobs whose deadline has passed.
     pub(crate) fn expire(&mut self, now: TimeMs, drafts: &mut Drafts) {
-        while let Some((deadline, id)) = self.index.deadlines.get_min().copied() {
+        while let Some((deadline, order)) = self.index.deadlines.get_min().copied() {
             if deadline > now {
                 break;
             }
-            let Some(job) = self.jobs.get(&id).cloned() else { break };
-            let origin = Origin::later(job.envelope, job.trace_id);
-            self.end_job(&id, EndState::Expired, None, now, &origin, None, drafts);
+            let Some(row) = self.job_at(order) else { break };
+            let origin = Origin::later(row.value.envelope, row.value.trace_id);
+            self.end_job(&row.key, EndState::Expired, None, now, &origin, None, drafts);
         }
     }
 

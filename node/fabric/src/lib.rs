@@ -20,11 +20,22 @@
 //!   lease and the margin of [`lease_margin_ms`] are over.
 //! - **F5** Every job that was accepted ends in exactly one end state.
 
-#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+#![deny(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
+#![cfg_attr(
+    test,
+    allow(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::arithmetic_side_effects,
+        clippy::indexing_slicing
+    )
+)]
 
 mod admission;
 mod agents;
 mod apply;
+mod board;
 pub mod defaults;
 mod evidence;
 mod genesis;
@@ -34,15 +45,25 @@ mod owner;
 mod receipts;
 mod refusal;
 mod routing;
+mod spill;
 mod state;
 mod table;
 mod validators;
 mod views;
 mod workers;
 
+#[cfg(test)]
+extern crate self as phalanx_fabric;
+#[cfg(test)]
+mod properties;
+#[cfg(test)]
+#[path = "../tests/it/world.rs"]
+#[allow(dead_code)]
+mod world;
+
 pub use apply::{Applied, BeatContext, Input};
 pub use jobs::lease_margin_ms;
 pub use refusal::Refusal;
-pub use routing::{Candidate, Removal, Table as CandidateTable, Terms};
+pub use routing::{Candidate, Removal, Table as CandidateTable, Terms, table_digest};
 pub use state::{Agent, EndState, Fabric, Job, Phase, Shard, TenantState, ValidatorState, Worker};
 pub use table::LoadError;

@@ -2,7 +2,7 @@
 
 use phalanx_types::{
     Hash, Name, PublicKey, ReceiptDraft, ReceiptKind,
-    receipt::{Cause, Data, Field, HiddenField},
+    receipt::{Cause, Data, Field, HiddenField, Key},
 };
 
 /// Who caused a receipt.
@@ -34,10 +34,9 @@ impl Origin {
 #[derive(Debug, Default)]
 pub(crate) struct Drafts(Vec<ReceiptDraft>);
 
-/// One draft on its way.
+/// One draft on its way: the last one.
 pub(crate) struct Building<'a> {
     drafts: &'a mut Vec<ReceiptDraft>,
-    draft: ReceiptDraft,
 }
 
 impl Drafts {
@@ -59,7 +58,8 @@ impl Drafts {
             trace_id: origin.trace_id,
             hidden: Vec::new(),
         };
-        Building { drafts: &mut self.0, draft }
+        self.0.push(draft);
+        Building { drafts: &mut self.0 }
     }
 
     pub(crate) fn into_vec(self) -> Vec<ReceiptDraft> {
@@ -68,43 +68,54 @@ impl Drafts {
 }
 
 impl Building<'_> {
-    pub(crate) fn with(mut self, key: &str, value: Field) -> Self {
-        self.draft.data.insert(key.to_owned(), value);
+    fn change(self, change: impl FnOnce(&mut ReceiptDraft)) -> Self {
+        if let Some(draft) = self.drafts.last_mut() {
+            change(draft);
+        }
         self
     }
 
-    pub(crate) fn text(self, key: &str, value: impl std::fmt::Display) -> Self {
+    pub(crate) fn with(self, key: &'static str, value: Field) -> Self {
+        self.change(|draft| {
+            draft.data.insert(Key::Borrowed(key), value);
+        })
+    }
+
+    pub(crate) fn text(self, key: &'static str, value: impl std::fmt::Display) -> Self {
         self.with(key, Field::text(value))
     }
 
-    pub(crate) fn u32(self, key: &str, value: u32) -> Self {
+    /// [`Self::text`] of a name, without the formatting machinery.
+    pub(crate) fn name(self, key: &'static str, value: &Name) -> Self {
+        self.with(key, Field::Text(value.as_str().to_owned()))
+    }
+
+    pub(crate) fn u32(self, key: &'static str, value: u32) -> Self {
         self.with(key, Field::u32(value))
     }
 
-    pub(crate) fn u64(self, key: &str, value: u64) -> Self {
+    pub(crate) fn u64(self, key: &'static str, value: u64) -> Self {
         self.with(key, Field::u64(value))
     }
 
-    pub(crate) fn tenant(mut self, tenant: &Name) -> Self {
-        self.draft.tenant = Some(tenant.clone());
-        self
+    pub(crate) fn tenant(self, tenant: &Name) -> Self {
+        self.change(|draft| draft.tenant = Some(tenant.clone()))
     }
 
-    pub(crate) fn cause(mut self, cause: Option<Cause>) -> Self {
-        self.draft.causes.extend(cause);
-        self
+    pub(crate) fn cause(self, cause: Option<Cause>) -> Self {
+        self.change(|draft| draft.causes.extend(cause))
     }
 
-    pub(crate) fn hidden(mut self, hidden: HiddenField) -> Self {
-        self.draft.data.insert(hidden.key.clone(), hidden.commitment());
-        self.draft.hidden.push(hidden);
-        self
+    pub(crate) fn hidden(self, hidden: HiddenField) -> Self {
+        self.change(|draft| {
+            draft.data.insert(Key::Owned(hidden.key.clone()), hidden.commitment());
+            draft.hidden.push(hidden);
+        })
     }
 
     /// Ends the draft; gives its place, for what it causes in the same beat.
     pub(crate) fn done(self) -> Cause {
-        let place = u32::try_from(self.drafts.len()).unwrap_or(u32::MAX);
-        self.drafts.push(self.draft);
-        Cause::SameBeat(place)
+        let place = self.drafts.len().saturating_sub(1);
+        Cause::SameBeat(u32::try_from(place).unwrap_or(u32::MAX))
     }
 }

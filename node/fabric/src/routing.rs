@@ -1,21 +1,45 @@
 //! Which worker a job goes to: filters first, then an integer sum of named
 //! terms, ties by name.
+//!
+//! This file is the definition. Decisions are made from a shard's board, which
+//! gives the same and is faster.
+//!
+//! A receipt binds the whole table of its decision by a digest
+//! (`docs/adr/001-table-digest.md`). The first decision of a beat in a shard
+//! hashes the workers as they are then, the *roster*; each one hashes the digest
+//! before it and its job:
+//!
+//! - `O = SHA3-256(tag OFFERS ‖ 00 ‖ offer…)`, the Borsh encodings of the offers
+//!   of the shard's workers, ascending by name;
+//! - `R = SHA3-256(tag ROSTER ‖ 00 ‖ O ‖ load…)`, in the same order, of each
+//!   worker: healthy and open as u8, running as u32, CPU and memory in use as u32,
+//!   number of GPUs as u32, free thousandths of each as u16; all little-endian;
+//! - `D₁ = SHA3-256(tag CANDIDATES ‖ 00 ‖ R ‖ job id ‖ latency budget ‖ latency)`
+//!   and `Dᵢ` with `Dᵢ₋₁` in place of `R`; budget and latency, in ms, as u32
+//!   little-endian.
+//!
+//! A decision changes the roster only by what its winner takes, which follows
+//! from the job: so `Dᵢ` fixes the roster that decision i saw, and with it every
+//! row of its table.
 
 use crate::{
     Fabric,
     state::{Worker, affordable},
 };
 use phalanx_types::{
-    GpuRequest, Hash, JobSpec, MicroUnits, Name, Resources, WorkerOffer, job::WorkloadType, receipt::Field,
-    resources::GPU_MILLI, tags,
+    GpuRequest, Hash, JobId, JobSpec, MicroUnits, Name, Resources, WorkerOffer,
+    job::WorkloadType,
+    receipt::{Field, Key},
+    resources::GPU_MILLI,
+    tags,
 };
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// One thousand: the scale of every term.
-const SCALE: i64 = 1_000;
-/// Candidates that a receipt names besides the winner.
-pub(crate) const RUNNERS_UP: usize = 7;
+const SCALE: i32 = 1_000;
+/// Candidates that a receipt names: the winner and the next seven.
+pub(crate) const SHOWN: usize = 8;
 
 /// Why a worker cannot take a job now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -48,6 +72,22 @@ pub enum Removal {
 }
 
 impl Removal {
+    /// All reasons, in their order.
+    pub(crate) const ALL: [Self; 12] = [
+        Self::Unhealthy,
+        Self::Closed,
+        Self::Skill,
+        Self::Budget,
+        Self::CpuTotal,
+        Self::MemoryTotal,
+        Self::GpuTotal,
+        Self::Latency,
+        Self::Slots,
+        Self::Cpu,
+        Self::Memory,
+        Self::Gpu,
+    ];
+
     /// A stable word.
     #[must_use]
     pub const fn code(self) -> &'static str {
@@ -74,26 +114,28 @@ impl Removal {
     }
 }
 
-/// The terms of a score.
+/// The terms of a score. Each is far inside its type: a capacity is at most a
+/// million, every other factor a thousand.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Terms {
     /// Free weighted capacity: capacity · 1000 · free slots / slots.
-    pub capacity: i64,
+    pub capacity: i32,
     /// Skill match: 1000 · asked skills / capabilities; a specialist is kept
     /// for its speciality. With no skills asked: 1000 / (1 + capabilities).
-    pub skills: i64,
+    pub skills: i32,
     /// Agreed latency against budget: 1000 · (budget − latency) / budget,
-    /// at least −1000.
-    pub latency: i64,
+    /// at least −1000; the latency is the agreed one from the job's region to
+    /// the worker's, plus the worker's own window.
+    pub latency: i32,
     /// Priority: urgent jobs go where the most CPU is free, others fill up:
     /// 1000 · (2·priority − 255) / 255 · free CPU / CPU.
-    pub priority: i64,
+    pub priority: i32,
 }
 
 impl Terms {
     /// The score: the sum.
     #[must_use]
-    pub const fn total(&self) -> i64 {
+    pub const fn total(&self) -> i32 {
         self.capacity.saturating_add(self.skills).saturating_add(self.latency).saturating_add(self.priority)
     }
 }
@@ -129,40 +171,64 @@ impl Table {
         self.removed.keys().any(|removal| removal.is_for_now())
     }
 
-    /// Digest of the whole table: SHA3-256(tag CANDIDATES ‖ 00 ‖ for each
-    /// candidate, best first: name length as u32 little-endian ‖ name ‖ score as
-    /// i64 little-endian).
-    #[must_use]
-    pub fn digest(&self) -> Hash {
-        let mut bytes = Vec::with_capacity(self.candidates.len().saturating_mul(32));
-        for candidate in &self.candidates {
-            let name = candidate.worker.as_str().as_bytes();
-            bytes.extend_from_slice(&u32::try_from(name.len()).unwrap_or(0).to_le_bytes());
-            bytes.extend_from_slice(name);
-            bytes.extend_from_slice(&candidate.terms.total().to_le_bytes());
-        }
-        Hash::of(tags::CANDIDATES, &bytes)
-    }
-
     /// The winner and the next seven, as a receipt shows them.
     pub(crate) fn shown(&self) -> Field {
         let row = |c: &Candidate| {
+            let term = |term: i32| Field::Number(term.into());
             Field::Map(BTreeMap::from([
-                ("capacity".to_owned(), Field::i64(c.terms.capacity)),
-                ("latency".to_owned(), Field::i64(c.terms.latency)),
-                ("priority".to_owned(), Field::i64(c.terms.priority)),
-                ("score".to_owned(), Field::i64(c.terms.total())),
-                ("skills".to_owned(), Field::i64(c.terms.skills)),
-                ("worker".to_owned(), Field::text(&c.worker)),
+                (Key::Borrowed("capacity"), term(c.terms.capacity)),
+                (Key::Borrowed("latency"), term(c.terms.latency)),
+                (Key::Borrowed("priority"), term(c.terms.priority)),
+                (Key::Borrowed("score"), term(c.terms.total())),
+                (Key::Borrowed("skills"), term(c.terms.skills)),
+                (Key::Borrowed("worker"), Field::Text(c.worker.as_str().to_owned())),
             ]))
         };
-        Field::List(self.candidates.iter().take(RUNNERS_UP.saturating_add(1)).map(row).collect())
+        Field::List(self.candidates.iter().take(SHOWN).map(row).collect())
     }
 
     /// The counts by reason, as a receipt shows them.
     pub(crate) fn shown_removals(&self) -> Field {
-        Field::Map(self.removed.iter().map(|(r, n)| (r.code().to_owned(), Field::u32(*n))).collect())
+        Field::Map(self.removed.iter().map(|(r, n)| (Key::Borrowed(r.code()), Field::u32(*n))).collect())
     }
+}
+
+/// The digest of a decision's table: `before` is the digest of the decision
+/// before it in the same beat and shard, or the roster's; see the module.
+#[must_use]
+pub fn table_digest(before: &Hash, job: &JobId, latency_budget_ms: u32, latency_ms: u32) -> Hash {
+    let numbers = [latency_budget_ms.to_le_bytes(), latency_ms.to_le_bytes()];
+    Hash::of_parts(tags::CANDIDATES, &[&before.0, &job.0, numbers.as_flattened()])
+}
+
+/// `1000 · part / whole`, of a part that is no larger than the whole.
+fn share(part: u32, whole: u32) -> i32 {
+    let scaled = u64::from(part).saturating_mul(SCALE.unsigned_abs().into());
+    i32::try_from(scaled.checked_div(whole.into()).unwrap_or(0)).unwrap_or(i32::MAX)
+}
+
+pub(crate) const fn has_slot(worker: &Worker) -> bool {
+    worker.running < worker.offer.max_concurrency
+}
+
+/// See [`Terms::capacity`].
+pub(crate) fn capacity_term(worker: &Worker) -> i32 {
+    let slots = worker.offer.max_concurrency;
+    let free_share = share(slots.saturating_sub(worker.running), slots);
+    i32::try_from(worker.offer.capacity).unwrap_or(i32::MAX).saturating_mul(free_share)
+}
+
+/// The free share of a worker's CPU, in thousandths.
+pub(crate) fn cpu_share(worker: &Worker) -> i32 {
+    let all = worker.offer.resources.cpu_milli;
+    share(all.saturating_sub(worker.cpu_milli), all)
+}
+
+/// See [`Terms::priority`]; `cpu_share` is in thousandths, so that the product
+/// is far inside its type.
+#[inline]
+pub(crate) const fn priority_term(urgency: i32, cpu_share: i32) -> i32 {
+    urgency.wrapping_mul(cpu_share).wrapping_div(255)
 }
 
 /// Whether these GPUs, all free, could ever serve the request.
@@ -209,8 +275,9 @@ pub(crate) struct Ask<'a> {
 }
 
 impl Ask<'_> {
-    /// Why the worker could never do it, whatever is free.
-    pub(crate) fn never(&self, offer: &WorkerOffer) -> Option<Removal> {
+    /// Why a worker with this offer could never do it, whatever is free;
+    /// `latency_ms` is the agreed one from the work's home to the worker's region.
+    pub(crate) fn never(&self, offer: &WorkerOffer, latency_ms: u32) -> Option<Removal> {
         let Resources { cpu_milli, memory_mib, gpu } = *self.resources;
         if !self.skills.is_subset(&offer.capabilities) {
             Some(Removal::Skill)
@@ -222,6 +289,11 @@ impl Ask<'_> {
             Some(Removal::MemoryTotal)
         } else if !gpus_suffice(offer.resources.gpus, gpu) {
             Some(Removal::GpuTotal)
+        } else if self.is_interactive
+            && latency_ms.saturating_add(offer.latency_window_ms) > self.latency_budget_ms
+        {
+            // Somebody waits for it, and the worker is too far away.
+            Some(Removal::Latency)
         } else {
             None
         }
@@ -235,7 +307,7 @@ impl Ask<'_> {
             Some(Removal::Closed)
         } else if !worker.is_healthy {
             Some(Removal::Unhealthy)
-        } else if self.needs_slot && worker.running >= offer.max_concurrency {
+        } else if self.needs_slot && !has_slot(worker) {
             Some(Removal::Slots)
         } else if cpu_milli > offer.resources.cpu_milli.saturating_sub(worker.cpu_milli) {
             Some(Removal::Cpu)
@@ -248,29 +320,37 @@ impl Ask<'_> {
         }
     }
 
-    fn terms(&self, worker: &Worker, latency_ms: u32) -> Terms {
-        let offer = &worker.offer;
-        let share = |part: u64, whole: u64| {
-            let scaled = part.saturating_mul(1_000).checked_div(whole).unwrap_or(0);
-            i64::try_from(scaled).unwrap_or(i64::MAX)
-        };
-        let free_slots = offer.max_concurrency.saturating_sub(worker.running);
-        let free_cpu = offer.resources.cpu_milli.saturating_sub(worker.cpu_milli);
-        let capabilities = offer.capabilities.len() as u64;
+    /// See [`Terms::skills`].
+    pub(crate) fn skills_term(&self, offer: &WorkerOffer) -> i32 {
+        let count = |set: &BTreeSet<Name>| u32::try_from(set.len()).unwrap_or(u32::MAX);
+        let capabilities = count(&offer.capabilities);
+        if self.skills.is_empty() {
+            share(1, capabilities.saturating_add(1))
+        } else {
+            share(count(self.skills), capabilities)
+        }
+    }
+
+    /// See [`Terms::latency`].
+    pub(crate) fn latency_term(&self, offer: &WorkerOffer, latency_ms: u32) -> i32 {
         let budget = i64::from(self.latency_budget_ms.max(1));
-        let slack = budget.saturating_sub(i64::from(latency_ms)).saturating_mul(SCALE);
-        let urgency = i64::from(self.priority).saturating_mul(2).saturating_sub(255);
-        let cpu_share = share(free_cpu.into(), offer.resources.cpu_milli.into());
+        let latency_ms = i64::from(latency_ms.saturating_add(offer.latency_window_ms));
+        let slack = budget.saturating_sub(latency_ms).saturating_mul(SCALE.into());
+        let least = i64::from(SCALE).saturating_neg();
+        i32::try_from(slack.checked_div(budget).unwrap_or(0).max(least)).unwrap_or(SCALE)
+    }
+
+    /// From −255 for the lowest priority to 255 for the highest.
+    pub(crate) fn urgency(&self) -> i32 {
+        i32::from(self.priority).saturating_mul(2).saturating_sub(255)
+    }
+
+    fn terms(&self, worker: &Worker, latency_ms: u32) -> Terms {
         Terms {
-            capacity: i64::from(offer.capacity)
-                .saturating_mul(share(free_slots.into(), offer.max_concurrency.into())),
-            skills: if self.skills.is_empty() {
-                share(1, capabilities.saturating_add(1))
-            } else {
-                share(self.skills.len() as u64, capabilities)
-            },
-            latency: slack.checked_div(budget).unwrap_or(0).max(-SCALE),
-            priority: urgency.saturating_mul(cpu_share).checked_div(255).unwrap_or(0),
+            capacity: capacity_term(worker),
+            skills: self.skills_term(&worker.offer),
+            latency: self.latency_term(&worker.offer, latency_ms),
+            priority: priority_term(self.urgency(), cpu_share(worker)),
         }
     }
 }
@@ -294,13 +374,8 @@ impl Fabric {
     pub(crate) fn table(&self, shard: &Name, ask: &Ask<'_>) -> Table {
         let mut table = Table::default();
         let latency_ms = self.latency(ask.home, shard);
-        let too_far = ask.is_interactive && latency_ms > ask.latency_budget_ms;
-        for name in self.index.workers.get(shard).into_iter().flatten() {
-            let Some(worker) = self.workers.get(name) else { continue };
-            let removal = ask
-                .never(&worker.offer)
-                .or(if too_far { Some(Removal::Latency) } else { None })
-                .or_else(|| ask.not_now(worker));
+        for (name, worker) in self.workers_of(shard) {
+            let removal = ask.never(&worker.offer, latency_ms).or_else(|| ask.not_now(worker));
             match removal {
                 Some(removal) => {
                     let count = table.removed.entry(removal).or_insert(0);
@@ -339,23 +414,20 @@ impl Fabric {
 
     /// Why no reachable worker could ever do it; none when one could.
     pub(crate) fn impossible(&self, ask: &Ask<'_>) -> Option<String> {
+        if self.could_ever(ask.home, ask) {
+            return None;
+        }
+        let reachable = self.reachable(ask.home);
+        if reachable.iter().any(|shard| self.could_ever(shard, ask)) {
+            return None;
+        }
         let mut reasons: BTreeMap<Removal, u32> = BTreeMap::new();
-        for shard in self.reachable(ask.home) {
+        for shard in reachable {
             let latency_ms = self.latency(ask.home, &shard);
-            let too_far = ask.is_interactive && latency_ms > ask.latency_budget_ms;
-            for name in self.index.workers.get(&shard).into_iter().flatten() {
-                let Some(worker) = self.workers.get(name) else { continue };
-                let removal = ask
-                    .never(&worker.offer)
-                    .or(if too_far { Some(Removal::Latency) } else { None })
-                    .or(if worker.is_open { None } else { Some(Removal::Closed) });
-                match removal {
-                    None => return None,
-                    Some(removal) => {
-                        let count = reasons.entry(removal).or_insert(0);
-                        *count = count.saturating_add(1);
-                    }
-                }
+            for (_, worker) in self.workers_of(&shard) {
+                let removal = ask.never(&worker.offer, latency_ms).unwrap_or(Removal::Closed);
+                let count = reasons.entry(removal).or_insert(0);
+                *count = count.saturating_add(1);
             }
         }
         if reasons.is_empty() {

@@ -1,11 +1,14 @@
 //! The agreed state: tables that are entries, and indexes derived from them.
 
-use crate::table::{LoadError, Table};
+use crate::{
+    board::Board,
+    table::{LoadError, Table},
+};
 use borsh::{BorshDeserialize, BorshSerialize};
 use imbl::{OrdMap, OrdSet};
 use phalanx_types::{
-    AgentId, AgentSpec, Hash, Height, JobId, JobSpec, MicroUnits, Name, Outcome, Params, PublicKey, TimeMs,
-    Validator, ValidatorSet, WorkerOffer,
+    AgentId, AgentSpec, Hash, Height, JobId, JobSpec, LedgerMark, MicroUnits, Name, Outcome, Params,
+    PublicKey, TimeMs, Validator, ValidatorSet, WorkerOffer,
     evidence::Fault,
     params::{Mode, Verification},
     shard::ShardSpec,
@@ -35,6 +38,8 @@ pub(crate) struct Settings {
     /// How long time has stood still in all. Deadlines, leases and signs of life
     /// are kept in *mesh time*: header time less this.
     pub shift_ms: u64,
+    /// Where the ledger ended before the last beat.
+    pub ledger: LedgerMark,
     /// Numbers jobs in the order of their acceptance, and ended jobs in theirs.
     pub arrivals: u64,
     /// The set that decides the next height.
@@ -108,6 +113,20 @@ pub enum EndState {
     Unknown,
 }
 
+impl EndState {
+    /// A stable word.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            EndState::Succeeded => "succeeded",
+            EndState::Failed => "failed",
+            EndState::Expired => "expired",
+            EndState::Cancelled => "cancelled",
+            EndState::Unknown => "unknown",
+        }
+    }
+}
+
 /// Where a job is.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -134,6 +153,18 @@ pub enum Phase {
         /// Place among ended jobs.
         order: u64,
     },
+}
+
+impl Phase {
+    /// A stable word: `queued`, `running`, or how it ended.
+    #[must_use]
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Running { .. } => "running",
+            Self::Ended { state, .. } => state.word(),
+        }
+    }
 }
 
 /// A job.
@@ -229,20 +260,22 @@ pub struct Fabric {
 }
 
 /// What is derived from the tables, to find things fast.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Index {
-    /// Waiting jobs of each shard: (255 − priority, order).
-    pub queues: OrdMap<Name, OrdMap<(u8, u64), JobId>>,
-    /// Running jobs of each worker.
-    pub running: OrdMap<Name, OrdSet<JobId>>,
-    /// Agents of each worker.
+    /// Waiting jobs of each shard that has any: (255 − priority, order).
+    pub queues: OrdMap<Name, OrdSet<(u8, u64)>>,
+    /// Running jobs of each worker that has any, by their order.
+    pub running: OrdMap<Name, OrdSet<u64>>,
+    /// Agents of each worker that has any.
     pub agents: OrdMap<Name, OrdSet<AgentId>>,
-    /// Workers of each shard.
+    /// Workers of each shard that has any.
     pub workers: OrdMap<Name, OrdSet<Name>>,
-    /// Deadlines of jobs that have not ended.
-    pub deadlines: OrdSet<(TimeMs, JobId)>,
-    /// Ended jobs in the order of their end.
-    pub ended: OrdMap<u64, JobId>,
+    /// The same, laid out for routing. Thrown away when an offer changes.
+    pub boards: OrdMap<Name, Arc<Board>>,
+    /// Deadlines of jobs that have not ended, and their order.
+    pub deadlines: OrdSet<(TimeMs, u64)>,
+    /// Ended jobs in the order of their end, by their order of acceptance.
+    pub ended: OrdMap<u64, u64>,
     /// Keys that may sign anything at all, and how many roles each has.
     pub senders: OrdMap<PublicKey, u32>,
 }
@@ -258,7 +291,7 @@ impl Fabric {
             windows: Table::new(3),
             approvals: Table::new(4),
             workers: Table::new(5),
-            jobs: Table::new(6),
+            jobs: Table::placed(6, |job| Some(job.order)),
             agents: Table::new(7),
             latencies: Table::new(8),
             measurements: Table::new(9),
@@ -294,6 +327,30 @@ impl Fabric {
         self.accusations.drain(&mut changes);
         self.peers.drain(&mut changes);
         changes
+    }
+
+    /// Number of entries.
+    #[must_use]
+    pub fn entries_len(&self) -> usize {
+        [
+            self.settings_table.len(),
+            self.shards.len(),
+            self.tenants.len(),
+            self.windows.len(),
+            self.approvals.len(),
+            self.workers.len(),
+            self.jobs.len(),
+            self.agents.len(),
+            self.latencies.len(),
+            self.measurements.len(),
+            self.validators.len(),
+            self.sets.len(),
+            self.convictions.len(),
+            self.accusations.len(),
+            self.peers.len(),
+        ]
+        .into_iter()
+        .fold(0, usize::saturating_add)
     }
 
     /// All entries, ascending by table.
@@ -362,8 +419,8 @@ impl Fabric {
     /// Derives the index from the tables.
     pub(crate) fn rebuild_index(&mut self) {
         let mut index = Index::default();
-        for (id, job) in self.jobs.iter() {
-            index.add_job(id, job);
+        for row in self.jobs.scattered() {
+            index.add_job(&row.value);
         }
         for (id, agent) in self.agents.iter() {
             index.agents.entry(agent.worker.clone()).or_default().insert(*id);
@@ -384,6 +441,7 @@ impl Fabric {
         }
         index.add_sender(self.settings.owner);
         self.index = index;
+        self.refresh_boards();
     }
 
     /// Mesh time of a header time: less the time that stood still.
@@ -393,50 +451,48 @@ impl Fabric {
 }
 
 impl Index {
+    /// Takes a job in.
+    pub(crate) fn add_job(&mut self, job: &Job) {
+        self.enter(job);
+        if let Some(deadline) = job.deadline
+            && !matches!(job.phase, Phase::Ended { .. })
+        {
+            self.deadlines.insert((deadline, job.order));
+        }
+    }
+
     /// Puts a job where its phase says.
-    pub(crate) fn add_job(&mut self, id: &JobId, job: &Job) {
+    pub(crate) fn enter(&mut self, job: &Job) {
         match &job.phase {
             Phase::Queued => {
-                self.queues.entry(job.shard.clone()).or_default().insert(queue_key(job), *id);
+                self.queues.entry(job.shard.clone()).or_default().insert(queue_key(job));
             }
             Phase::Running { worker, .. } => {
-                self.running.entry(worker.clone()).or_default().insert(*id);
+                self.running.entry(worker.clone()).or_default().insert(job.order);
             }
             Phase::Ended { order, .. } => {
-                self.ended.insert(*order, *id);
-                return;
+                self.ended.insert(*order, job.order);
+                if let Some(deadline) = job.deadline {
+                    self.deadlines.remove(&(deadline, job.order));
+                }
             }
-        }
-        if let Some(deadline) = job.deadline {
-            self.deadlines.insert((deadline, *id));
         }
     }
 
     /// Takes a job out from where its phase says.
-    pub(crate) fn remove_job(&mut self, id: &JobId, job: &Job) {
+    pub(crate) fn leave(&mut self, job: &Job) {
         match &job.phase {
-            Phase::Queued => {
-                if let Some(queue) = self.queues.get_mut(&job.shard) {
-                    queue.remove(&queue_key(job));
-                }
-            }
-            Phase::Running { worker, .. } => {
-                if let Some(running) = self.running.get_mut(worker) {
-                    running.remove(id);
-                }
-            }
+            Phase::Queued => remove_member(&mut self.queues, &job.shard, &queue_key(job)),
+            Phase::Running { worker, .. } => remove_member(&mut self.running, worker, &job.order),
             Phase::Ended { order, .. } => {
                 self.ended.remove(order);
             }
-        }
-        if let Some(deadline) = job.deadline {
-            self.deadlines.remove(&(deadline, *id));
         }
     }
 
     /// Number of jobs that wait in a shard.
     pub(crate) fn queue_len(&self, shard: &Name) -> usize {
-        self.queues.get(shard).map_or(0, OrdMap::len)
+        self.queues.get(shard).map_or(0, OrdSet::len)
     }
 
     pub(crate) fn add_sender(&mut self, key: PublicKey) {
@@ -450,6 +506,16 @@ impl Index {
             self.senders.remove(key);
         } else {
             self.senders.insert(*key, roles);
+        }
+    }
+}
+
+/// Takes a member out of a set of sets, and the set with its last one.
+pub(crate) fn remove_member<T: Ord + Clone>(sets: &mut OrdMap<Name, OrdSet<T>>, of: &Name, member: &T) {
+    if let Some(set) = sets.get_mut(of) {
+        set.remove(member);
+        if set.is_empty() {
+            sets.remove(of);
         }
     }
 }

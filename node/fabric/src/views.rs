@@ -2,7 +2,7 @@
 
 use crate::{Agent, CandidateTable, Fabric, Job, Phase, Shard, TenantState, ValidatorState, Worker};
 use phalanx_types::{
-    AgentId, AttemptId, Hash, Height, JobId, Name, Params, PublicKey, TimeMs, ValidatorSet,
+    AgentId, AttemptId, Hash, Height, JobId, LedgerMark, Name, Params, PublicKey, TimeMs, ValidatorSet,
     job::WantedAttempt,
     params::{Mode, Verification},
 };
@@ -16,15 +16,31 @@ impl Fabric {
         let lease = state.lease_ms(&self.settings.params);
         let until = state.last_seen.saturating_add(lease).saturating_add(self.settings.shift_ms);
         let jobs = self.index.running.get(worker).into_iter().flatten();
-        jobs.filter_map(|id| self.jobs.get(id).map(|job| (id, job)))
+        jobs.filter_map(|order| self.jobs.at(*order))
+            .map(|row| (row.key, &row.value))
             .map(|(id, job)| WantedAttempt {
-                attempt: AttemptId { job: *id, number: job.attempt },
+                attempt: AttemptId { job: id, number: job.attempt },
                 worker: worker.clone(),
                 work: job.spec.work.clone(),
                 resources: job.spec.resources,
                 lease_until: until,
             })
             .collect()
+    }
+
+    /// The clock by which a node ends the attempts of its workers: its own, less
+    /// the time for which the mesh is known to have stood since the last beat.
+    ///
+    /// The first beat after a stand moves all leases by the part of its gap above
+    /// `gap_ms`. A worker that waits for that beat must not end what the beat will
+    /// let live; and it may wait, since until `stood_until` nobody can have
+    /// decided that beat. A stand may begin within one gap and end within a second
+    /// one, so two of them are not counted on.
+    #[must_use]
+    pub const fn lease_clock(&self, now: TimeMs, stood_until: TimeMs) -> TimeMs {
+        let gaps = (self.settings.params.gap_ms as u64).saturating_mul(2);
+        let known = if stood_until.0 < now.0 { stood_until } else { now };
+        now.saturating_sub(known.since(self.settings.time).saturating_sub(gaps))
     }
 
     /// Whether an attempt's outcome is still waited for.
@@ -51,6 +67,12 @@ impl Fabric {
     #[must_use]
     pub const fn time(&self) -> TimeMs {
         self.settings.time
+    }
+
+    /// Where the ledger ended before the last beat.
+    #[must_use]
+    pub const fn ledger_mark(&self) -> LedgerMark {
+        self.settings.ledger
     }
 
     /// The mesh.
@@ -93,6 +115,19 @@ impl Fabric {
     #[must_use]
     pub const fn is_paused(&self) -> bool {
         self.settings.is_paused
+    }
+
+    /// Epoch of the registered validator set.
+    #[must_use]
+    pub const fn set_epoch(&self) -> u64 {
+        self.settings.set_epoch
+    }
+
+    /// Whether the last beat closed an interval.
+    #[must_use]
+    pub fn is_checkpoint(&self) -> bool {
+        let beats = u64::from(self.settings.params.checkpoint_beats.max(1));
+        self.settings.height != Height::ZERO && self.settings.height.0.checked_rem(beats) == Some(0)
     }
 
     /// A job.

@@ -4,7 +4,7 @@ use crate::{
     Fabric, Refusal,
     receipts::{Drafts, Origin},
     routing::Removal,
-    state::Worker,
+    state::{Worker, remove_member},
 };
 use phalanx_types::{
     Field, Name, PublicKey, ReceiptKind, Resources, TimeMs, WorkerOffer, resources::GPU_MILLI,
@@ -34,10 +34,9 @@ impl Worker {
 
 impl Fabric {
     /// A changed offer must still hold what runs on the worker.
-    pub(crate) fn check_offer_fits(&self, offer: &WorkerOffer) -> Result<(), Refusal> {
+    pub(crate) fn check_offer_fits(&self, sender: &PublicKey, offer: &WorkerOffer) -> Result<(), Refusal> {
         let Some(worker) = self.workers.get(&offer.worker) else { return Ok(()) };
-        let is_busy =
-            worker.running > 0 || self.index.agents.get(&offer.worker).is_some_and(|a| !a.is_empty());
+        let is_busy = worker.running > 0 || self.index.agents.contains_key(&offer.worker);
         let moves = offer.region != worker.offer.region || offer.resources != worker.offer.resources;
         if is_busy && moves {
             return crate::admission::bad(
@@ -45,7 +44,22 @@ impl Fabric {
                 "unchanged while the worker is in use: withdraw it first",
             );
         }
+        // F4: the old host may start or go on with an attempt until the lease
+        // that it has learned is over.
+        let is_shorter = offer.heartbeat_interval_ms < worker.offer.heartbeat_interval_ms;
+        if worker.running > 0 && (worker.host != *sender || is_shorter) {
+            return crate::admission::bad(
+                "host and heartbeat_interval_ms",
+                "the same host, and no shorter interval, while attempts run: send it again when they have ended",
+            );
+        }
         Ok(())
+    }
+
+    /// Whether `sender` hosts the worker and the owner still approves of it.
+    pub(crate) fn is_host(&self, sender: &PublicKey, worker: &Name) -> bool {
+        self.workers.get(worker).is_some_and(|w| w.host == *sender)
+            && self.approvals.get(worker) == Some(sender)
     }
 
     /// Takes an offer that was checked.
@@ -80,21 +94,24 @@ impl Fabric {
             _ => fresh,
         };
         let is_same = self.workers.get(&name).is_some_and(|old| old.offer == *offer && old.is_open);
-        if let Some(old) = self.workers.insert(name.clone(), worker)
-            && let Some(names) = self.index.workers.get_mut(&old.offer.region)
-        {
-            names.remove(&name);
-        }
-        self.index.workers.entry(offer.region.clone()).or_default().insert(name.clone());
         if is_same {
+            // What a board shows besides the offer is the load and the health.
+            self.change_worker(&name, |old| *old = worker);
             return;
         }
+        if let Some(old) = self.workers.insert(name.clone(), worker) {
+            self.index.boards.remove(&old.offer.region);
+            remove_member(&mut self.index.workers, &old.offer.region, &name);
+        }
+        self.index.boards.remove(&offer.region);
+        self.index.workers.entry(offer.region.clone()).or_default().insert(name.clone());
         drafts
             .note(ReceiptKind::WorkerOffered, &name, origin)
             .text("region", &offer.region)
             .u32("capacity", offer.capacity)
             .u32("max_concurrency", offer.max_concurrency)
             .u32("heartbeat_interval_ms", offer.heartbeat_interval_ms)
+            .u32("latency_window_ms", offer.latency_window_ms)
             .with("capabilities", Field::List(offer.capabilities.iter().map(Field::text).collect()))
             .u32("cpu_milli", offer.resources.cpu_milli)
             .u32("memory_mib", offer.resources.memory_mib)
@@ -105,9 +122,8 @@ impl Fabric {
 
     /// Takes a worker out of the marketplace; what runs on it goes on.
     pub(crate) fn close_worker(&mut self, name: &Name, origin: &Origin, drafts: &mut Drafts) {
-        let Some(worker) = self.workers.get_mut(name) else { return };
-        if worker.is_open {
-            worker.is_open = false;
+        let was_open = self.change_worker(name, |worker| std::mem::replace(&mut worker.is_open, false));
+        if was_open == Some(true) {
             drafts.note(ReceiptKind::WorkerWithdrawn, name, origin).done();
         }
         self.drop_idle_worker(name);
@@ -116,11 +132,10 @@ impl Fabric {
     /// Forgets a closed worker once nothing is on it.
     fn drop_idle_worker(&mut self, name: &Name) {
         let Some(worker) = self.workers.get(name) else { return };
-        let is_used = worker.running > 0 || self.index.agents.get(name).is_some_and(|a| !a.is_empty());
+        let is_used = worker.running > 0 || self.index.agents.contains_key(name);
         if !worker.is_open && !is_used {
-            if let Some(names) = self.index.workers.get_mut(&worker.offer.region) {
-                names.remove(name);
-            }
+            self.index.boards.remove(&worker.offer.region);
+            remove_member(&mut self.index.workers, &worker.offer.region, name);
             self.workers.remove(name);
         }
     }
@@ -135,13 +150,14 @@ impl Fabric {
         drafts: &mut Drafts,
     ) {
         for name in names {
-            if self.workers.get(name).is_none_or(|worker| worker.host != *sender) {
+            if !self.is_host(sender, name) {
                 continue;
             }
-            let Some(worker) = self.workers.get_mut(name) else { continue };
-            worker.last_seen = now;
-            if !worker.is_healthy {
-                worker.is_healthy = true;
+            let was_healthy = self.change_worker(name, |worker| {
+                worker.last_seen = now;
+                std::mem::replace(&mut worker.is_healthy, true)
+            });
+            if was_healthy == Some(false) {
                 drafts.note(ReceiptKind::WorkerRecovered, name, origin).done();
             }
         }
@@ -150,27 +166,32 @@ impl Fabric {
     /// Marks workers whose signs of life are overdue.
     pub(crate) fn audit(&mut self, now: TimeMs, drafts: &mut Drafts) {
         let misses = u64::from(self.settings.params.heartbeat_misses_max);
-        let overdue: Vec<Name> = self
-            .workers
-            .iter()
-            .filter(|(_, worker)| {
-                let allowed = u64::from(worker.offer.heartbeat_interval_ms).saturating_mul(misses);
-                worker.is_healthy && now.since(worker.last_seen) > allowed
-            })
-            .map(|(name, _)| name.clone())
-            .collect();
-        for name in overdue {
-            if let Some(worker) = self.workers.get_mut(&name) {
-                worker.is_healthy = false;
-                let silent_ms = now.since(worker.last_seen);
-                drafts
-                    .note(ReceiptKind::WorkerUnhealthy, &name, &Origin::fabric())
-                    .u64("silent_ms", silent_ms)
-                    .done();
+        let is_overdue = |worker: &Worker| {
+            let allowed = u64::from(worker.offer.heartbeat_interval_ms).saturating_mul(misses);
+            worker.is_healthy && now.since(worker.last_seen) > allowed
+        };
+        // One pass; few workers are either.
+        let (mut overdue, mut closed) = (Vec::new(), Vec::new());
+        for row in self.workers.scattered() {
+            if is_overdue(&row.value) {
+                overdue.push(row.key.clone());
+            }
+            if !row.value.is_open {
+                closed.push(row.key.clone());
             }
         }
-        let closed: Vec<Name> =
-            self.workers.iter().filter(|(_, w)| !w.is_open).map(|(name, _)| name.clone()).collect();
+        overdue.sort_unstable();
+        closed.sort_unstable();
+        for name in overdue {
+            let silent_ms = self.change_worker(&name, |worker| {
+                worker.is_healthy = false;
+                now.since(worker.last_seen)
+            });
+            drafts
+                .note(ReceiptKind::WorkerUnhealthy, &name, &Origin::fabric())
+                .u64("silent_ms", silent_ms.unwrap_or(0))
+                .done();
+        }
         for name in closed {
             self.drop_idle_worker(&name);
         }
@@ -180,6 +201,8 @@ impl Fabric {
     #[must_use]
     pub fn why_not(&self, spec: &phalanx_types::JobSpec, worker: &Name) -> Option<Removal> {
         let ask = self.ask(spec);
-        self.workers.get(worker).and_then(|w| ask.never(&w.offer).or_else(|| ask.not_now(w)))
+        let worker = self.workers.get(worker)?;
+        let latency_ms = self.latency(ask.home, &worker.offer.region);
+        ask.never(&worker.offer, latency_ms).or_else(|| ask.not_now(worker))
     }
 }

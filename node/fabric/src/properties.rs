@@ -1,0 +1,440 @@
+//! Random beats: what holds whatever happens (F1, F2, F3, F5), quotas, the
+//! index, and that boards say what the definition says.
+
+use crate::{
+    Fabric, Phase,
+    state::Index,
+    world::{World, agent, host_of, job, key, name, names, offer, report, shard},
+};
+use phalanx_types::{
+    AgentId, AgentSpec, Evidence, GpuRequest, JobId, JobSpec, MicroUnits, Name, Operation, Outcome,
+    OwnerCommand, PublicKey, WorkerOffer,
+    job::WorkloadType,
+    owner::Scope,
+    shard::LatencyEntry,
+    tenant::{Quota, Tenant},
+};
+use proptest::prelude::*;
+use std::collections::BTreeMap;
+
+const REGIONS: [&str; 3] = ["earth", "luna", "mars"];
+
+/// Something that may happen. Numbers choose among what there is then.
+#[derive(Clone, Debug)]
+enum Event {
+    Submit(Box<JobSpec>),
+    Cancel(usize),
+    Report(usize, Outcome),
+    Stale(usize, u32),
+    Spawn(Box<AgentSpec>),
+    Migrate(usize, usize),
+    Terminate(usize),
+    Offer(Box<WorkerOffer>),
+    Withdraw(usize),
+    Heartbeat(Vec<bool>),
+    Measure(usize, u32),
+    Command(Box<OwnerCommand>),
+}
+
+fn worker(at: usize) -> Name {
+    let all = names(crate::world::WORKERS);
+    all[at % all.len()].clone()
+}
+
+fn region() -> impl Strategy<Value = &'static str> {
+    prop::sample::select(&REGIONS[..])
+}
+
+fn gpu() -> impl Strategy<Value = GpuRequest> {
+    prop_oneof![
+        6 => Just(GpuRequest::None),
+        2 => (1_u16..1_000).prop_map(|milli| GpuRequest::Shared { milli }),
+        1 => (1_u16..4).prop_map(|count| GpuRequest::Whole { count }),
+    ]
+}
+
+prop_compose! {
+    fn spec()(
+        region in region(), gpu in gpu(), cpu in 0_u32..2_500, memory in 0_u32..2_000, priority in any::<u8>(),
+        retries in 0_u8..3, once in prop::bool::weighted(0.2), deadline in prop_oneof![Just(0), 1_u32..20_000],
+        skilled in prop::bool::weighted(0.3), interactive in prop::bool::weighted(0.2), budget in 5_u64..30,
+    ) -> JobSpec {
+        let mut spec = job(region);
+        spec.resources = phalanx_types::Resources { cpu_milli: cpu, memory_mib: memory, gpu };
+        spec.priority = priority;
+        spec.retries = if once { 0 } else { retries };
+        spec.once = once;
+        spec.deadline_ms = deadline;
+        spec.budget = MicroUnits(budget);
+        if skilled {
+            spec.skills = names("gpu").into_iter().collect();
+        }
+        if interactive {
+            spec.workload = WorkloadType::Interactive;
+        }
+        spec
+    }
+}
+
+prop_compose! {
+    fn agent_spec()(region in region(), gpu in gpu(), cpu in 0_u32..2_500) -> AgentSpec {
+        let mut spec = agent(region);
+        spec.resources.cpu_milli = cpu;
+        spec.resources.gpu = gpu;
+        spec
+    }
+}
+
+prop_compose! {
+    fn an_offer()(
+        at in 0_usize..9, region in region(), at_home in prop::bool::weighted(0.8), slots in 1_u32..6,
+        capacity in 1_u32..12, window in 0_u32..110, gpus in 0_u16..4, cpu in 1_000_u32..6_000,
+        price in 5_u64..30, skilled in any::<bool>(), interval in 4_000_u32..7_000,
+    ) -> WorkerOffer {
+        let mut offer = offer(worker(at).as_str());
+        if !at_home {
+            offer.region = name(region);
+        }
+        offer.max_concurrency = slots;
+        offer.capacity = capacity;
+        offer.latency_window_ms = window;
+        offer.resources.gpus = gpus;
+        offer.resources.cpu_milli = cpu;
+        offer.price = MicroUnits(price);
+        offer.heartbeat_interval_ms = interval;
+        if skilled {
+            offer.capabilities = names("general gpu").into_iter().collect();
+        }
+        offer
+    }
+}
+
+fn outcome() -> impl Strategy<Value = Outcome> {
+    prop_oneof![
+        4 => Just(Outcome::Exited { code: 0 }),
+        2 => Just(Outcome::Exited { code: 3 }),
+        1 => Just(Outcome::Lost),
+        1 => Just(Outcome::Killed),
+        1 => Just(Outcome::NotStarted { reason: String::new() }),
+    ]
+}
+
+fn command() -> impl Strategy<Value = OwnerCommand> {
+    let scope =
+        prop_oneof![Just(Scope::Mesh), region().prop_map(|region| Scope::Shard { shard: name(region) }),];
+    let quota = (0_u32..30, 0_u64..30_000).prop_map(|(jobs_max, cpu_milli_max)| Quota {
+        jobs_max,
+        cpu_milli_max,
+        ..Quota::UNLIMITED
+    });
+    prop_oneof![
+        scope.clone().prop_map(|scope| OwnerCommand::Pause { scope }),
+        scope.prop_map(|scope| OwnerCommand::Resume { scope }),
+        (region(), 0_u32..6).prop_map(|(region, budget)| OwnerCommand::SetShard {
+            shard: shard(region, budget, if region == "earth" { "luna mars" } else { "earth" }),
+        }),
+        quota.prop_map(|quota| OwnerCommand::SetTenant {
+            tenant: Tenant { name: name("t"), keys: [key("tenant")].into(), quota },
+        }),
+        (0_usize..9).prop_map(|at| OwnerCommand::RevokeWorker { worker: worker(at) }),
+        (0_usize..9).prop_map(|at| OwnerCommand::ApproveWorker {
+            worker: worker(at),
+            key: host_of(worker(at).as_str()),
+        }),
+        (1_usize..6).prop_map(|n| OwnerCommand::SetValidator {
+            validator: crate::world::validator(&format!("v{n}"), "earth", n as u64),
+        }),
+        (1_usize..6).prop_map(|n| OwnerCommand::RemoveValidator { vote_key: key(&format!("v{n}")) }),
+    ]
+}
+
+fn event() -> impl Strategy<Value = Event> {
+    prop_oneof![
+        8 => spec().prop_map(|spec| Event::Submit(Box::new(spec))),
+        1 => any::<usize>().prop_map(Event::Cancel),
+        5 => (any::<usize>(), outcome()).prop_map(|(at, outcome)| Event::Report(at, outcome)),
+        1 => (any::<usize>(), 0_u32..4).prop_map(|(at, number)| Event::Stale(at, number)),
+        3 => agent_spec().prop_map(|spec| Event::Spawn(Box::new(spec))),
+        1 => (any::<usize>(), any::<usize>()).prop_map(|(agent, worker)| Event::Migrate(agent, worker)),
+        1 => any::<usize>().prop_map(Event::Terminate),
+        3 => an_offer().prop_map(|offer| Event::Offer(Box::new(offer))),
+        1 => any::<usize>().prop_map(Event::Withdraw),
+        3 => prop::collection::vec(prop::bool::weighted(0.8), 9).prop_map(Event::Heartbeat),
+        1 => (1_usize..5, 0_u32..200).prop_map(|(who, ms)| Event::Measure(who, ms)),
+        1 => command().prop_map(|command| Event::Command(Box::new(command))),
+    ]
+}
+
+/// One beat: its events, its distance from the last one, the round before it.
+fn beats() -> impl Strategy<Value = Vec<(Vec<Event>, u64, u32)>> {
+    let step = prop_oneof![4 => 1_u64..1_900, 2 => 5_000_u64..60_000];
+    prop::collection::vec((prop::collection::vec(event(), 0..8), step, 0_u32..2), 1..25)
+}
+
+fn pick<T: Copy>(from: &[T], at: usize) -> Option<T> {
+    at.checked_rem(from.len()).and_then(|at| from.get(at)).copied()
+}
+
+/// Who signs an event, and as what.
+fn operation(fabric: &Fabric, event: &Event) -> Option<(PublicKey, Operation)> {
+    let jobs: Vec<JobId> = fabric.jobs().map(|(id, _)| *id).collect();
+    let agents: Vec<AgentId> = fabric.agents().map(|(id, _)| *id).collect();
+    let running: Vec<JobId> = fabric
+        .jobs()
+        .filter(|(_, job)| matches!(job.phase, Phase::Running { .. }))
+        .map(|(id, _)| *id)
+        .collect();
+    let on = |id: JobId, number: Option<u32>, outcome: &Outcome| {
+        let job = fabric.job(&id)?;
+        let Phase::Running { worker, .. } = &job.phase else { return None };
+        let number = number.unwrap_or(job.attempt);
+        Some((host_of(worker.as_str()), report(worker.as_str(), id, number, outcome.clone())))
+    };
+    let tenant = key("tenant");
+    Some(match event {
+        Event::Submit(spec) => (tenant, Operation::SubmitJob(spec.clone())),
+        Event::Cancel(at) => (tenant, Operation::CancelJob { job: pick(&jobs, *at)? }),
+        Event::Report(at, outcome) => on(pick(&running, *at)?, None, outcome)?,
+        Event::Stale(at, number) => on(pick(&running, *at)?, Some(*number), &Outcome::Lost)?,
+        Event::Spawn(spec) => (tenant, Operation::SpawnAgent(spec.clone())),
+        Event::Migrate(agent, to) => {
+            (tenant, Operation::MigrateAgent { agent: pick(&agents, *agent)?, worker: worker(*to) })
+        }
+        Event::Terminate(at) => (tenant, Operation::TerminateAgent { agent: pick(&agents, *at)? }),
+        Event::Offer(offer) => (host_of(offer.worker.as_str()), Operation::OfferWorker(offer.clone())),
+        Event::Withdraw(at) => {
+            (host_of(worker(*at).as_str()), Operation::WithdrawWorker { worker: worker(*at) })
+        }
+        Event::Heartbeat(_) => return None,
+        Event::Measure(who, latency_ms) => {
+            let (from, to) = (name("earth"), name("mars"));
+            let entry = LatencyEntry { from, to, latency_ms: *latency_ms };
+            (key(&format!("v{who}")), Operation::MeasureLatency(entry))
+        }
+        Event::Command(command) => (key("owner"), Operation::Command(command.clone())),
+    })
+}
+
+/// Applies a beat of these events; [`World::beat_of`] holds F1 and F2.
+fn apply(world: &mut World, events: &[Event], step_ms: u64, round: u32, evidence: &[Evidence]) {
+    let mut operations: BTreeMap<PublicKey, Vec<Operation>> = BTreeMap::new();
+    for event in events {
+        if let Event::Heartbeat(alive) = event {
+            for (at, alive) in alive.iter().enumerate() {
+                let beat = Operation::Heartbeat { workers: vec![worker(at)] };
+                if *alive {
+                    operations.entry(host_of(worker(at).as_str())).or_default().push(beat);
+                }
+            }
+        } else if let Some((sender, operation)) = operation(&world.fabric, event) {
+            operations.entry(sender).or_default().push(operation);
+        }
+    }
+    let signed: Vec<_> =
+        operations.into_iter().map(|(sender, operations)| world.envelope(sender, operations)).collect();
+    world.round = round;
+    world.beat_of(step_ms, &signed, evidence);
+}
+
+/// F3: what workers say is in use is what jobs and agents take, and no more
+/// than there is.
+fn check_use(fabric: &Fabric) {
+    let mut used: BTreeMap<Name, (u32, u32, u32, BTreeMap<u16, u16>)> = BTreeMap::new();
+    let takers = fabric
+        .jobs()
+        .filter_map(|(_, job)| match &job.phase {
+            Phase::Running { worker, gpus, .. } => Some((worker, &job.spec.resources, gpus, 1)),
+            _ => None,
+        })
+        .chain(fabric.agents().map(|(_, agent)| (&agent.worker, &agent.spec.resources, &agent.gpus, 0)));
+    for (worker, resources, gpus, slot) in takers {
+        let sum = used.entry(worker.clone()).or_default();
+        sum.0 += slot;
+        sum.1 += resources.cpu_milli;
+        sum.2 += resources.memory_mib;
+        let milli: u32 = gpus.iter().map(|(_, milli)| u32::from(*milli)).sum();
+        assert_eq!(milli, resources.gpu.total_milli());
+        for (at, milli) in gpus {
+            *sum.3.entry(*at).or_default() += milli;
+        }
+    }
+    for worker in used.keys() {
+        assert!(fabric.worker(worker).is_some(), "{worker} is used and gone");
+    }
+    for (name, worker) in fabric.workers() {
+        let (running, cpu, memory, gpus) = used.remove(name).unwrap_or_default();
+        assert_eq!((worker.running, worker.cpu_milli, worker.memory_mib), (running, cpu, memory), "{name}");
+        let free: Vec<u16> =
+            (0..worker.offer.resources.gpus).map(|at| 1_000 - gpus.get(&at).copied().unwrap_or(0)).collect();
+        assert_eq!(worker.gpu_free_milli, free, "{name}");
+        assert!(cpu <= worker.offer.resources.cpu_milli && memory <= worker.offer.resources.memory_mib);
+    }
+}
+
+fn check_quotas(fabric: &Fabric) {
+    for (name, tenant) in fabric.tenants() {
+        let alive = |job: &crate::Job| !matches!(job.phase, Phase::Ended { .. }) && job.spec.tenant == *name;
+        let jobs: Vec<_> =
+            fabric.jobs().filter(|(_, job)| alive(job)).map(|(_, j)| j.spec.resources).collect();
+        let agents: Vec<_> = fabric
+            .agents()
+            .filter(|(_, agent)| agent.spec.tenant == *name)
+            .map(|(_, agent)| agent.spec.resources)
+            .collect();
+        assert_eq!((tenant.jobs as usize, tenant.agents as usize), (jobs.len(), agents.len()));
+        let all = || jobs.iter().chain(&agents);
+        assert_eq!(tenant.cpu_milli, all().map(|r| u64::from(r.cpu_milli)).sum::<u64>());
+        assert_eq!(tenant.memory_mib, all().map(|r| u64::from(r.memory_mib)).sum::<u64>());
+        assert_eq!(tenant.gpu_milli, all().map(|r| u64::from(r.gpu.total_milli())).sum::<u64>());
+    }
+}
+
+/// What the index holds is what the tables say.
+fn check_index(fabric: &Fabric) {
+    let mut rebuilt = fabric.clone();
+    rebuilt.index = Index::default();
+    rebuilt.rebuild_index();
+    assert_eq!(fabric.index, rebuilt.index);
+}
+
+/// A board's answers are the definition's.
+fn check_boards(fabric: &Fabric, specs: &[JobSpec]) {
+    for spec in specs {
+        let ask = fabric.ask(spec);
+        for region in REGIONS {
+            let shard = name(region);
+            let table = fabric.table(&shard, &ask);
+            for len_max in [1, 2, 8] {
+                let shortlist = fabric.shortlist(&shard, &ask, len_max);
+                assert_eq!(shortlist.removed, table.removed);
+                let best = &table.candidates[..table.candidates.len().min(len_max)];
+                assert_eq!(shortlist.candidates, best);
+            }
+            let possible = table.winner().is_some() || table.is_possible_later();
+            assert_eq!(fabric.could_ever(&shard, &ask), possible);
+        }
+    }
+}
+
+/// F5 and the rules of spillover, for each job as it is.
+fn check_jobs(fabric: &Fabric) {
+    for (id, job) in fabric.jobs() {
+        let mut seen = job.visited.clone();
+        seen.sort();
+        seen.dedup();
+        assert_eq!(seen.len(), job.visited.len(), "{id:?} visits a shard once");
+        assert!(job.visited.len() <= 1 + usize::from(fabric.params().spillover_hops_max));
+        assert_eq!(job.visited.first(), Some(&job.spec.region));
+        assert_eq!(job.visited.last(), Some(&job.shard));
+        assert!(!(job.spec.once && job.attempt > 1), "{id:?} is to run once");
+    }
+}
+
+fn check(fabric: &Fabric) {
+    check_use(fabric);
+    check_quotas(fabric);
+    check_index(fabric);
+    check_jobs(fabric);
+}
+
+fn world() -> World {
+    let mut world = World::bare(|genesis| {
+        genesis.shards =
+            vec![shard("earth", 5, "luna mars"), shard("luna", 3, "earth"), shard("mars", 3, "earth")];
+    });
+    world.offer_all("earth.1 earth.9 luna.1 mars.2");
+    world
+}
+
+/// Ends everything that can end: all workers are back, answer, and have no
+/// limits that a deadline would not.
+fn wind_down(world: &mut World) {
+    let everything = |word: &str| {
+        let mut offer = offer(word);
+        offer.resources.gpus = 4;
+        offer.resources.cpu_milli = 1_000_000;
+        offer.max_concurrency = 100;
+        offer.price = MicroUnits(0);
+        offer.latency_window_ms = 0;
+        offer.capabilities = names("general gpu").into_iter().collect();
+        offer
+    };
+    for scope in [Scope::Mesh].into_iter().chain(REGIONS.map(|r| Scope::Shard { shard: name(r) })) {
+        world.command(OwnerCommand::Resume { scope });
+    }
+    // A fresh worker in each region that can run whatever was accepted, and
+    // nobody else to wait for.
+    for at in 0..9 {
+        let gone = Operation::WithdrawWorker { worker: worker(at) };
+        world.one(host_of(worker(at).as_str()), gone);
+    }
+    for region in REGIONS {
+        let word = format!("{region}.fresh4");
+        world.command(OwnerCommand::ApproveWorker { worker: name(&word), key: host_of(&word) });
+        world.offer(everything(&word));
+    }
+    for _ in 0..200 {
+        let running: Vec<(JobId, Name, u32)> = world
+            .fabric
+            .jobs()
+            .filter_map(|(id, job)| match &job.phase {
+                Phase::Running { worker, .. } => Some((*id, worker.clone(), job.attempt)),
+                _ => None,
+            })
+            .collect();
+        let waiting = world.fabric.shards().map(|(_, _, waiting)| waiting).sum::<usize>();
+        if running.is_empty() && waiting == 0 {
+            return;
+        }
+        let fresh: Vec<Name> = REGIONS.map(|region| name(&format!("{region}.fresh4"))).to_vec();
+        let mut operations: BTreeMap<PublicKey, Vec<Operation>> = BTreeMap::new();
+        for (id, worker, number) in running {
+            let done = report(worker.as_str(), id, number, Outcome::Exited { code: 0 });
+            operations.entry(host_of(worker.as_str())).or_default().push(done);
+        }
+        let alive = Operation::Heartbeat {
+            workers: {
+                let mut f = fresh;
+                f.sort();
+                f
+            },
+        };
+        operations.entry(host_of("earth.fresh4")).or_default().push(alive);
+        let signed: Vec<_> =
+            operations.into_iter().map(|(sender, operations)| world.envelope(sender, operations)).collect();
+        world.beat_of(1_000, &signed, &[]);
+    }
+    let left: Vec<_> =
+        world.fabric.jobs().filter(|(_, job)| !matches!(job.phase, Phase::Ended { .. })).collect();
+    panic!("these never end: {left:#?}");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, max_shrink_iters: 500, ..ProptestConfig::default() })]
+
+    #[test]
+    fn whatever_happens_use_quotas_index_and_boards_are_true(beats in beats(), specs in prop::collection::vec(spec(), 3)) {
+        let mut world = world();
+        for (events, step_ms, round) in beats {
+            apply(&mut world, &events, step_ms, round, &[]);
+            check(&world.fabric);
+            check_boards(&world.fabric, &specs);
+        }
+    }
+
+    #[test]
+    fn every_accepted_job_ends_once_workers_answer(beats in beats()) {
+        let mut world = world();
+        let mut accepted = std::collections::BTreeSet::new();
+        for (events, step_ms, round) in beats {
+            apply(&mut world, &events, step_ms, round, &[]);
+            accepted.extend(world.fabric.jobs().map(|(id, _)| *id));
+        }
+        wind_down(&mut world);
+        check(&world.fabric);
+        for id in accepted {
+            let job = world.fabric.job(&id).unwrap();
+            prop_assert!(matches!(job.phase, Phase::Ended { .. }), "{:?}", job);
+        }
+    }
+}
