@@ -63,6 +63,24 @@ impl Edge {
         self.size
     }
 
+    /// Whether its tiles are as full as its size says.
+    #[must_use]
+    pub fn is_shaped(&self) -> bool {
+        let levels = (0..8_u32).take_while(|level| self.size >> (TILE_HEIGHT * level) > 0).count();
+        self.tiles.len() == levels
+            && (0_u32..)
+                .zip(&self.tiles)
+                .all(|(level, tile)| tile.len() as u64 == (self.size >> (TILE_HEIGHT * level)) % TILE_WIDTH)
+    }
+
+    /// Puts its tiles into `batch`, for a store that has none.
+    pub(crate) fn put(&self, batch: &mut Batch) {
+        for (level, tile) in self.tiles.iter().enumerate().filter(|(_, tile)| !tile.is_empty()) {
+            let level = level as u8;
+            put_tile(batch, level, self.tile_number(level), tile);
+        }
+    }
+
     /// Appends leaves; the changed tiles go into `batch`.
     pub fn append(&mut self, leaves: &[Hash], batch: &mut Batch) {
         let mut changed: Vec<bool> = vec![false; self.tiles.len()];
@@ -172,6 +190,25 @@ impl<'a, K: Kv> History<'a, K> {
             .chunks_exact(Hash::LEN)
             .map(|chunk| <[u8; 32]>::try_from(chunk).map_or(Hash::ZERO, Hash))
             .collect())
+    }
+
+    /// The edge of the tree over the first `size` leaves.
+    ///
+    /// # Errors
+    /// When tiles are missing or damaged.
+    pub fn edge(&self, size: u64) -> Result<Edge, StoreError> {
+        let mut edge = Edge { size, tiles: Vec::new() };
+        for level in 0..8_u8 {
+            let count = size >> (TILE_HEIGHT * u32::from(level));
+            if count == 0 {
+                break;
+            }
+            let len = (count % TILE_WIDTH) as usize;
+            let mut tile = if len == 0 { Vec::new() } else { self.tile(level, count / TILE_WIDTH)? };
+            tile.truncate(len);
+            edge.tiles.push(tile);
+        }
+        Ok(edge)
     }
 
     /// The leaf at `index`.
@@ -359,6 +396,20 @@ mod tests {
                 edge.append(&[*leaf], &mut Batch::default());
             }
         }
+    }
+
+    #[test]
+    fn an_edge_read_from_the_tiles_is_the_one_that_was_there() {
+        let (kv, _, leaves) = grown(1_100, 50);
+        let mut edge = Edge::default();
+        for (size, leaf) in (0..).zip(&leaves) {
+            let read = History::new(&kv).edge(size).unwrap();
+            assert_eq!(read, edge, "at {size}");
+            assert!(read.is_shaped());
+            edge.append(&[*leaf], &mut Batch::default());
+        }
+        edge.size += 1;
+        assert!(!edge.is_shaped());
     }
 
     #[test]

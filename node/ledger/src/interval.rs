@@ -75,6 +75,13 @@ impl IntervalTree {
         self.tree.commit();
     }
 
+    /// Takes back the last [`Self::extend`] by these receipts.
+    pub(crate) fn take_back(&mut self, receipts: &[Hash]) {
+        if !receipts.is_empty() {
+            self.tree.rollback();
+        }
+    }
+
     /// Number of receipts.
     #[must_use]
     pub fn len(&self) -> u64 {

@@ -13,6 +13,9 @@ pub enum Cf {
     Certificates,
     /// Weighted validator sets by the first height they decide.
     Sets,
+    /// Header and certificate of the beat before a set comes in, by the first
+    /// height that the set decides.
+    Handovers,
     /// Receipts by index.
     Receipts,
     /// Values behind salted fields, by receipt index. May be dropped.
@@ -31,11 +34,12 @@ pub enum Cf {
 
 impl Cf {
     /// All tables.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Meta,
         Self::Beats,
         Self::Certificates,
         Self::Sets,
+        Self::Handovers,
         Self::Receipts,
         Self::Hidden,
         Self::Ranges,
@@ -53,6 +57,7 @@ impl Cf {
             Self::Beats => "beats",
             Self::Certificates => "certificates",
             Self::Sets => "sets",
+            Self::Handovers => "handovers",
             Self::Receipts => "receipts",
             Self::Hidden => "hidden",
             Self::Ranges => "ranges",
@@ -154,7 +159,7 @@ pub trait Kv: Send + Sync {
     fn write(&self, batch: Batch, durability: Durability) -> Result<(), StoreError>;
 
     /// Visits the records of a table from the key `from` on, ascending, until
-    /// `visit` breaks.
+    /// `visit` breaks. `visit` must not use this store: it may be locked.
     ///
     /// # Errors
     /// When the store cannot be read.

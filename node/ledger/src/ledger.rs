@@ -6,17 +6,18 @@ use crate::{
     kv::{Batch, Cf, Durability, Kv, StoreError},
     record,
     seal::{BeatMeta, Prepared},
+    snapshot::{Base, Restored},
     state_tree::StateTree,
 };
 use borsh::{BorshDeserialize, BorshSerialize};
 use phalanx_types::{
-    Beat, Checkpoint, CommitCertificate, Genesis, Hash, Header, Height, Receipt, ReceiptDraft, ReceiptIndex,
-    TimeMs, ValidatorSet, checkpoint,
+    Beat, Checkpoint, CommitCertificate, Genesis, Hash, Header, Height, LedgerMark, Receipt, ReceiptDraft,
+    ReceiptIndex, TimeMs, ValidatorSet, checkpoint,
     receipt::HiddenField,
     state::{Column, StateChange},
     units::CheckpointNumber,
 };
-use std::ops::ControlFlow;
+use std::{cmp::Ordering, ops::ControlFlow};
 
 /// Version of the store's layout. A store of a newer one is refused.
 pub const SCHEMA: u32 = 1;
@@ -27,6 +28,9 @@ pub(crate) mod meta_key {
     pub(crate) const GENESIS: &[u8] = b"genesis";
     pub(crate) const TIP: &[u8] = b"tip";
     pub(crate) const EDGE: &[u8] = b"edge";
+    /// Where a restored ledger begins; absent in one that began at genesis.
+    pub(crate) const BASE: &[u8] = b"base";
+    pub(crate) const ALL: [&[u8]; 5] = [SCHEMA, GENESIS, TIP, EDGE, BASE];
 }
 
 /// Where the ledger ends.
@@ -56,6 +60,27 @@ pub struct Tip {
     pub interval_beat: Height,
     /// First receipt of the open interval.
     pub interval_receipt: ReceiptIndex,
+}
+
+impl Tip {
+    /// Where the ledger ends, as the next beat's state names it.
+    #[must_use]
+    pub const fn mark(&self) -> LedgerMark {
+        LedgerMark {
+            checkpoint: self.checkpoint,
+            checkpoint_hash: self.checkpoint_hash,
+            next_receipt: self.next_receipt,
+            previous_hash: self.previous_hash,
+        }
+    }
+
+    /// Goes on to the interval after a checkpoint.
+    fn begin_interval(&mut self, closed: &Checkpoint) {
+        self.checkpoint = closed.number;
+        self.checkpoint_hash = closed.hash();
+        self.interval_beat = closed.last_beat.next();
+        self.interval_receipt = ReceiptIndex(closed.history_size);
+    }
 }
 
 /// Why a ledger cannot be opened.
@@ -136,6 +161,15 @@ pub(crate) fn put_value<T: BorshSerialize>(batch: &mut Batch, cf: Cf, key: &[u8]
     batch.put(cf, key, record::wrap_value(cf, key, value));
 }
 
+/// Puts a receipt and the record that finds it by its subject.
+fn put_receipt(batch: &mut Batch, receipt: &Receipt, canonical: Vec<u8>) {
+    let key = number_key(receipt.index.0);
+    batch.put(Cf::Receipts, key, record::wrap(Cf::Receipts, &key, canonical));
+    let subject = subject_key(&receipt.subject, receipt.index);
+    let value = record::wrap(Cf::Subjects, &subject, Vec::new());
+    batch.put(Cf::Subjects, subject, value);
+}
+
 pub(crate) fn get_value<T: BorshDeserialize>(
     kv: &impl Kv,
     cf: Cf,
@@ -144,13 +178,53 @@ pub(crate) fn get_value<T: BorshDeserialize>(
     kv.get(cf, key)?.map(|stored| record::unwrap_value(cf, key, &stored)).transpose()
 }
 
+/// The checkpoint that closes the open interval of `tip`, whose counts are those
+/// after the beat.
+fn close(
+    mesh: Hash,
+    tip: &Tip,
+    meta: &BeatMeta,
+    header: &Header,
+    interval: &IntervalTree,
+    edge: &Edge,
+) -> Checkpoint {
+    Checkpoint {
+        version: checkpoint::VERSION,
+        number: tip.checkpoint.saturating_add(1),
+        parent: tip.checkpoint_hash,
+        mesh,
+        first_beat: tip.interval_beat,
+        last_beat: meta.height,
+        first_receipt: tip.interval_receipt,
+        receipt_count: interval.len(),
+        interval_root: interval.root(),
+        history_root: edge.root(),
+        history_size: edge.size(),
+        app_hash: tip.app_hash,
+        agents_root: Hash::ZERO,
+        audit_root: Hash::ZERO,
+        set_epoch: meta.set_epoch,
+        set_hash: header.validator_set,
+        next_set_hash: header.next_validator_set,
+        verification_level: meta.verification.code(),
+        verification_fraction_ppm: meta.verification.fraction_ppm(),
+        time: meta.time,
+    }
+}
+
 impl<K: Kv> Ledger<K> {
-    /// Whether the store holds a ledger.
+    /// Whether the store holds a ledger, or what is left of one: then a new one
+    /// must not be begun over it.
     ///
     /// # Errors
     /// When the store cannot be read.
     pub fn exists(kv: &K) -> Result<bool, StoreError> {
-        Ok(kv.get(Cf::Meta, meta_key::SCHEMA)?.is_some())
+        let mut found = false;
+        kv.scan(Cf::Meta, &[], &mut |_, _| {
+            found = true;
+            ControlFlow::Break(())
+        })?;
+        Ok(found)
     }
 
     /// Begins a ledger with the receipts and the state of a genesis.
@@ -205,15 +279,31 @@ impl<K: Kv> Ledger<K> {
         Ok(ledger)
     }
 
+    /// Whether the store holds a ledger that this program can read.
+    ///
+    /// # Errors
+    /// When there is none, one of a newer program, or what is left of one.
+    pub fn check_layout(kv: &K) -> Result<(), OpenError> {
+        if !Self::exists(kv)? {
+            return Err(OpenError::Empty);
+        }
+        let schema: u32 = get_value(kv, Cf::Meta, meta_key::SCHEMA)?
+            .ok_or_else(|| OpenError::Contradiction("its layout's number is missing".into()))?;
+        match schema.cmp(&SCHEMA) {
+            Ordering::Equal => Ok(()),
+            Ordering::Greater => Err(OpenError::Newer { found: schema }),
+            Ordering::Less => {
+                Err(OpenError::Contradiction(format!("it has layout {schema}, which never was")))
+            }
+        }
+    }
+
     /// Opens the ledger in a store.
     ///
     /// # Errors
     /// See [`OpenError`].
     pub fn open(kv: K) -> Result<Self, OpenError> {
-        let schema: u32 = get_value(&kv, Cf::Meta, meta_key::SCHEMA)?.ok_or(OpenError::Empty)?;
-        if schema > SCHEMA {
-            return Err(OpenError::Newer { found: schema });
-        }
+        Self::check_layout(&kv)?;
         let missing = |what: &str| OpenError::Contradiction(format!("its {what} is missing"));
         let genesis: Genesis =
             get_value(&kv, Cf::Meta, meta_key::GENESIS)?.ok_or_else(|| missing("genesis"))?;
@@ -245,6 +335,105 @@ impl<K: Kv> Ledger<K> {
         }
         ledger.open_interval = IntervalTree::of(&hashes);
         Ok(ledger)
+    }
+
+    /// Goes on from a snapshot that was checked, in place of what the store holds:
+    /// all of it in one synced batch. `meta` is what the restored state says of
+    /// its beat.
+    ///
+    /// # Errors
+    /// When the store cannot be read or written; then it is as it was.
+    pub fn restore(
+        &mut self,
+        first_set: &ValidatorSet,
+        meta: &BeatMeta,
+        restored: Restored,
+    ) -> Result<(), StoreError> {
+        let Restored { manifest, entries, canonical, parsed, leaves, previous_hash } = restored;
+        let mut batch = Batch::default();
+        for cf in Cf::ALL {
+            self.kv.scan(cf, &[], &mut |key, _| {
+                batch.delete(cf, key);
+                ControlFlow::Continue(())
+            })?;
+        }
+        put_value(&mut batch, Cf::Meta, meta_key::SCHEMA, &SCHEMA);
+        put_value(&mut batch, Cf::Meta, meta_key::GENESIS, &self.genesis);
+        put_value(&mut batch, Cf::Sets, &number_key(Height::FIRST.0), first_set);
+        for handover in &manifest.handovers {
+            let key = number_key(handover.header.height.next().0);
+            put_value(&mut batch, Cf::Sets, &key, &handover.next_set);
+            put_value(&mut batch, Cf::Handovers, &key, &(&handover.header, &handover.certificate));
+        }
+        let header = manifest.header;
+        let mut tip = Tip {
+            height: header.height,
+            header_id: header.id(),
+            certificate: Some(manifest.certificate),
+            time: header.time,
+            next_receipt: ReceiptIndex::ZERO,
+            previous_hash,
+            app_hash: header.app_hash,
+            checkpoint: CheckpointNumber::ZERO,
+            checkpoint_hash: Hash::ZERO,
+            interval_beat: Height::ZERO,
+            interval_receipt: ReceiptIndex::ZERO,
+            header: Some(header.clone()),
+        };
+        if let Some(checkpoint) = &manifest.checkpoint {
+            put_value(&mut batch, Cf::Checkpoints, &number_key(checkpoint.number.0), checkpoint);
+            tip.begin_interval(checkpoint);
+        }
+        let mut edge = manifest.edge;
+        edge.put(&mut batch);
+        let base_edge = edge.clone();
+        edge.append(&leaves, &mut batch);
+        tip.next_receipt = ReceiptIndex(edge.size());
+        let mut rest = canonical.iter().zip(&parsed).peekable();
+        for height in tip.interval_beat.0..=header.height.0 {
+            let first = rest.peek().map_or(tip.next_receipt, |(_, (receipt, _))| receipt.index);
+            let mut count = 0_u64;
+            while let Some((bytes, (receipt, _))) = rest.next_if(|(_, (r, _))| r.beat.0 == height) {
+                put_receipt(&mut batch, receipt, bytes.clone());
+                count += 1;
+            }
+            put_value(&mut batch, Cf::Ranges, &number_key(height), &(first, count));
+        }
+        let hashes: Vec<Hash> = parsed.iter().map(|(_, hash)| *hash).collect();
+        let mut open_interval = IntervalTree::of(&hashes);
+        let base = Base {
+            edge: base_edge,
+            checkpoint: manifest.checkpoint,
+            tip: tip.clone(),
+            set_epoch: meta.set_epoch,
+            verification: meta.verification,
+        };
+        if meta.checkpoint_due {
+            let closed = close(self.genesis.mesh, &tip, meta, &header, &open_interval, &edge);
+            put_value(&mut batch, Cf::Checkpoints, &number_key(closed.number.0), &closed);
+            tip.begin_interval(&closed);
+            open_interval = IntervalTree::default();
+        }
+        put_value(&mut batch, Cf::Meta, meta_key::BASE, &base);
+        put_value(&mut batch, Cf::Meta, meta_key::TIP, &tip);
+        put_value(&mut batch, Cf::Meta, meta_key::EDGE, &edge);
+        for (column, key, value) in &entries {
+            let key = state_key(*column, key);
+            let value = record::wrap(Cf::State, &key, value.clone());
+            batch.put(Cf::State, key, value);
+        }
+        self.kv.write(batch, Durability::Synced)?;
+        self.state = StateTree::of(entries.into_iter());
+        (self.tip, self.edge, self.open_interval) = (tip, edge, open_interval);
+        Ok(())
+    }
+
+    /// Where a restored ledger begins; none when it began at genesis.
+    ///
+    /// # Errors
+    /// When the record is damaged or the store cannot be read.
+    pub fn base(&self) -> Result<Option<Base>, StoreError> {
+        get_value(&self.kv, Cf::Meta, meta_key::BASE)
     }
 
     /// The store.
@@ -297,7 +486,9 @@ impl<K: Kv> Ledger<K> {
         put_value(&mut batch, Cf::Beats, &key, beat);
         put_value(&mut batch, Cf::Certificates, &key, certificate);
         if header.next_validator_set != header.validator_set {
-            put_value(&mut batch, Cf::Sets, &number_key(header.height.next().0), next_set);
+            let key = number_key(header.height.next().0);
+            put_value(&mut batch, Cf::Sets, &key, next_set);
+            put_value(&mut batch, Cf::Handovers, &key, &(header, certificate));
         }
         let tip = Tip {
             height: header.height,
@@ -323,16 +514,13 @@ impl<K: Kv> Ledger<K> {
         let first = tip.next_receipt;
         for (receipt, seal) in receipts.iter().zip(&sealed) {
             let key = number_key(receipt.index.0);
-            batch.put(Cf::Receipts, key, record::wrap(Cf::Receipts, &key, seal.canonical.clone()));
+            put_receipt(&mut batch, receipt, seal.canonical.clone());
             if !seal.hidden.is_empty() {
                 let payload = serde_json::to_vec(&seal.hidden).map_err(|e| StoreError::Io {
                     reason: format!("a hidden field cannot be encoded: {e}"),
                 })?;
                 batch.put(Cf::Hidden, key, record::wrap(Cf::Hidden, &key, payload));
             }
-            let subject = subject_key(&receipt.subject, receipt.index);
-            let value = record::wrap(Cf::Subjects, &subject, Vec::new());
-            batch.put(Cf::Subjects, subject, value);
         }
         put_value(&mut batch, Cf::Ranges, &number_key(meta.height.0), &(first, sealed.len() as u64));
         for change in changes {
@@ -354,41 +542,23 @@ impl<K: Kv> Ledger<K> {
         tip.next_receipt = first.saturating_add(sealed.len() as u64);
         tip.previous_hash = hashes.last().copied().unwrap_or(tip.previous_hash);
         tip.app_hash = state.root();
-        let checkpoint = header.filter(|_| meta.checkpoint_due).map(|header| Checkpoint {
-            version: checkpoint::VERSION,
-            number: tip.checkpoint.saturating_add(1),
-            parent: tip.checkpoint_hash,
-            mesh: self.genesis.mesh,
-            first_beat: tip.interval_beat,
-            last_beat: meta.height,
-            first_receipt: tip.interval_receipt,
-            receipt_count: interval.len(),
-            interval_root: interval.root(),
-            history_root: edge.root(),
-            history_size: edge.size(),
-            app_hash: tip.app_hash,
-            agents_root: Hash::ZERO,
-            audit_root: Hash::ZERO,
-            set_epoch: meta.set_epoch,
-            set_hash: header.validator_set,
-            next_set_hash: header.next_validator_set,
-            verification_level: meta.verification.code(),
-            verification_fraction_ppm: meta.verification.fraction_ppm(),
-            time: meta.time,
-        });
+        let checkpoint = header
+            .filter(|_| meta.checkpoint_due)
+            .map(|header| close(self.genesis.mesh, &tip, &meta, header, &interval, &edge));
         if let Some(checkpoint) = &checkpoint {
             put_value(&mut batch, Cf::Checkpoints, &number_key(checkpoint.number.0), checkpoint);
-            tip.checkpoint = checkpoint.number;
-            tip.checkpoint_hash = checkpoint.hash();
-            tip.interval_beat = meta.height.next();
-            tip.interval_receipt = tip.next_receipt;
-            interval = IntervalTree::default();
+            tip.begin_interval(checkpoint);
         }
         put_value(&mut batch, Cf::Meta, meta_key::TIP, &tip);
         put_value(&mut batch, Cf::Meta, meta_key::EDGE, &edge);
-        self.kv.write(batch, Durability::Synced)?;
+        if let Err(error) = self.kv.write(batch, Durability::Synced) {
+            interval.take_back(&hashes);
+            self.open_interval = interval;
+            return Err(error);
+        }
         self.state.apply(state);
-        (self.tip, self.edge, self.open_interval) = (tip, edge, interval);
+        self.open_interval = if checkpoint.is_some() { IntervalTree::default() } else { interval };
+        (self.tip, self.edge) = (tip, edge);
         Ok(checkpoint)
     }
 
@@ -430,6 +600,15 @@ impl<K: Kv> Ledger<K> {
             None => Ok(None),
             Some((key, stored)) => record::unwrap_value(Cf::Sets, &key, &stored).map(Some),
         }
+    }
+
+    /// Header and certificate of the beat before the set of `height` came in, if
+    /// one came in there.
+    ///
+    /// # Errors
+    /// When the record is damaged or the store cannot be read.
+    pub fn handover(&self, height: Height) -> Result<Option<(Header, CommitCertificate)>, StoreError> {
+        get_value(&self.kv, Cf::Handovers, &number_key(height.0))
     }
 
     /// The heights from 2 to `height` at which another set came in, ascending.

@@ -4,7 +4,7 @@
 //! anyone can check: it seals receipts into a hash chain, grows two trees over
 //! them, keeps the state under one hash, and cuts checkpoints. It is given a
 //! store ([`Kv`]): [`RocksKv`] on disk, [`MemoryKv`] in tests and simulations.
-//! The byte formats are in `FORMATS.md`.
+//! The byte formats are in `docs/formats.md`.
 //!
 //! Invariants:
 //!
@@ -29,10 +29,13 @@ pub mod proof;
 pub mod record;
 mod rocks;
 pub mod seal;
+pub mod snapshot;
 pub mod state_tree;
+mod stored;
 
 pub use kv::{Batch, Cf, Durability, Kv, StoreError};
 pub use ledger::{Ledger, OpenError, SCHEMA, Stats, Tip};
 pub use memory::MemoryKv;
 pub use rocks::RocksKv;
 pub use seal::{BeatMeta, Prepared};
+pub use stored::Stored;

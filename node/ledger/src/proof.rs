@@ -6,8 +6,8 @@
 //! that set, change by change, to the set of the genesis. When the interval is
 //! closed it also has the receipt's place in both trees of its checkpoint.
 //!
-//! What is trusted is the genesis hash that the verifier brings: that document
-//! names the first validators.
+//! What is trusted is the genesis that the verifier brings: that document names
+//! the first validators. The format and every check are in `docs/formats.md`.
 
 use crate::{
     history, interval,
@@ -18,6 +18,7 @@ use phalanx_types::{
     Checkpoint, CommitCertificate, Genesis, Hash, Header, Height, Receipt, ReceiptIndex, ValidatorSet,
 };
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 /// Version of the file format.
 pub const VERSION: u32 = 1;
@@ -128,10 +129,10 @@ pub fn export<K: Kv>(ledger: &Ledger<K>, index: ReceiptIndex) -> Result<Vec<u8>,
     let genesis_set = ledger.validator_set(Height::FIRST)?.ok_or_else(absent)?;
     let mut set_changes = Vec::new();
     for height in ledger.set_changes_up_to(receipt.beat)? {
-        let before = Height(height.0.saturating_sub(1));
+        let (header, certificate) = ledger.handover(height)?.ok_or_else(absent)?;
         set_changes.push(SetChange {
-            header: ledger.beat(before)?.ok_or_else(absent)?.header,
-            certificate: ledger.certificate(before)?.ok_or_else(absent)?,
+            header,
+            certificate,
             next_set: ledger.validator_set(height)?.ok_or_else(absent)?,
         });
     }
@@ -193,7 +194,14 @@ fn canonical(file: &ProofFile) -> Result<Vec<u8>, String> {
 }
 
 fn digest(file: &ProofFile) -> Result<Hash, String> {
-    canonical(&ProofFile { digest: Hash::ZERO, ..file.clone() }).map(|bytes| Hash::sha3(&bytes))
+    digest_of(serde_json::to_value(file).map_err(|e| e.to_string())?)
+}
+
+/// The digest of a file of any version.
+fn digest_of(mut file: Value) -> Result<Hash, String> {
+    let fields = file.as_object_mut().ok_or("it is no JSON object")?;
+    fields.insert("digest".to_owned(), Value::String(Hash::ZERO.to_string()));
+    serde_json::to_vec(&file).map(|bytes| Hash::sha3(&bytes)).map_err(|e| e.to_string())
 }
 
 /// What a verifier trusts.
@@ -262,30 +270,63 @@ fn mismatch(field: impl Into<String>, what: impl Into<String>) -> VerifyError {
 /// # Errors
 /// The first thing that does not match.
 pub fn verify(bytes: &[u8], trust: &Trust<'_>) -> Result<Shown, VerifyError> {
+    let file = read(bytes)?;
+    let is_whole = digest(&file).ok() == Some(file.digest);
+    let trusted = trusted(&file, trust).map_err(|error| match error {
+        VerifyError::OtherMesh { expected, .. } if !is_whole => {
+            mismatch("genesis", format!("it is not {expected}, and something in the file was changed"))
+        }
+        other => other,
+    })?;
+    let shown = chain(&file, trusted)?;
+    if !is_whole {
+        return Err(mismatch("digest", "it is not of this file, so something in it was changed"));
+    }
+    Ok(shown)
+}
+
+/// A proof file of this version in its one form.
+fn read(bytes: &[u8]) -> Result<ProofFile, VerifyError> {
     if bytes.len() > PROOF_BYTES_MAX {
         return Err(VerifyError::Unreadable(format!(
             "it has {} bytes; at most {PROOF_BYTES_MAX}",
             bytes.len()
         )));
     }
-    let file: ProofFile =
-        serde_json::from_slice(bytes).map_err(|error| VerifyError::Unreadable(error.to_string()))?;
-    if file.version != VERSION {
-        return Err(VerifyError::Unreadable(format!(
-            "its version is {}, this program knows {VERSION}",
-            file.version
-        )));
+    let value: Value = serde_json::from_slice(bytes).map_err(|error| unreadable(bytes, &error))?;
+    let version = value.get("version").and_then(Value::as_u64);
+    if let Some(version) = version.filter(|version| *version != u64::from(VERSION)) {
+        let named = value.get("digest").and_then(Value::as_str).and_then(|text| text.parse().ok());
+        let is_whole = named.is_some_and(|digest: Hash| digest_of(value).ok() == Some(digest));
+        return Err(if is_whole {
+            VerifyError::Unreadable(format!("its version is {version}, this program knows {VERSION}"))
+        } else {
+            mismatch("version", format!("it is {version}, and something in the file was changed"))
+        });
     }
+    let file: ProofFile = serde_json::from_slice(bytes).map_err(|error| unreadable(bytes, &error))?;
     if canonical(&file).ok().as_deref() != Some(bytes) {
         return Err(mismatch("file", "it is not in RFC 8785 form, so it was changed after it was made"));
     }
-    let trusted = trusted(&file, trust)?;
-    let shown = chain(&file, trusted)?;
-    if digest(&file).ok() != Some(file.digest) {
-        return Err(mismatch("digest", "it is not of this file, so something in it was changed"));
-    }
-    Ok(shown)
+    file.receipt.check().map_err(|error| mismatch("receipt", error.to_string()))?;
+    file.genesis_set.check().map_err(|error| mismatch("genesis_set", error.to_string()))?;
+    Ok(file)
 }
+
+/// Bytes that begin or end as a proof file does are a damaged one.
+fn unreadable(bytes: &[u8], error: &serde_json::Error) -> VerifyError {
+    let begins = BEGINNINGS.iter().any(|beginning| bytes.starts_with(beginning));
+    if begins || bytes.ends_with(END) {
+        mismatch("file", format!("it is damaged: {error}"))
+    } else {
+        VerifyError::Unreadable(error.to_string())
+    }
+}
+
+/// How a proof file begins: with an anchor, and without.
+const BEGINNINGS: [&[u8]; 2] = [br#"{"anchor":{"checkpoint":{"#, br#"{"beat":{"count":""#];
+/// How it ends.
+const END: &[u8] = br#","version":1}"#;
 
 /// From the receipt to the first validators.
 fn chain(file: &ProofFile, trusted: String) -> Result<Shown, VerifyError> {
@@ -332,11 +373,8 @@ fn trusted(file: &ProofFile, trust: &Trust<'_>) -> Result<String, VerifyError> {
             if genesis.mesh != file.header.mesh {
                 return Err(mismatch("header.mesh", "it is not the mesh of the genesis"));
             }
-            let members: Vec<_> = file.genesis_set.members().iter().map(|m| m.key).collect();
-            let mut named: Vec<_> = genesis.validators.iter().map(|v| v.vote_key).collect();
-            named.sort_unstable();
-            if members != named {
-                return Err(mismatch("genesis_set", "its members are not the validators of the genesis"));
+            if file.genesis_set.members() != genesis.first_members() {
+                return Err(mismatch("genesis_set", "its members are not those that the genesis gives"));
             }
             Ok(format!("the genesis document {}, which names the first validators", file.genesis))
         }
@@ -365,6 +403,7 @@ fn walk_sets(file: &ProofFile) -> Result<ValidatorSet, VerifyError> {
                 "the changes are not in order before the beat",
             ));
         }
+        change.next_set.check().map_err(|error| mismatch(format!("{field}.next_set"), error.to_string()))?;
         decided(&format!("{field}."), header, &change.certificate, &set, file)?;
         if header.next_validator_set != change.next_set.hash() {
             return Err(mismatch(format!("{field}.next_set"), "it is not the set that its header names"));
@@ -384,6 +423,9 @@ fn decided(
 ) -> Result<(), VerifyError> {
     if header.mesh != file.header.mesh {
         return Err(mismatch(format!("{prefix}header.mesh"), "it is of another mesh"));
+    }
+    if header.height == Height::FIRST && header.parent != file.genesis {
+        return Err(mismatch(format!("{prefix}header.parent"), "it is not the genesis"));
     }
     if header.validator_set != set.hash() {
         return Err(mismatch(
@@ -436,9 +478,15 @@ fn anchored(anchor: &Anchor, file: &ProofFile) -> Result<(), VerifyError> {
     ) {
         return Err(mismatch(field("history.path"), "it does not lead to the history root"));
     }
-    let last = checkpoint.last_beat == file.header.height;
-    if last && checkpoint.app_hash != file.header.app_hash {
-        return Err(mismatch(field("checkpoint.app_hash"), "it is not the app hash of the last beat"));
+    if checkpoint.first_receipt.saturating_add(checkpoint.receipt_count).0 != checkpoint.history_size {
+        return Err(mismatch(field("checkpoint.history_size"), "its interval does not end there"));
+    }
+    let header = &file.header;
+    let is_last = checkpoint.last_beat == header.height;
+    let said = (checkpoint.app_hash, checkpoint.set_hash, checkpoint.next_set_hash, checkpoint.time);
+    let known = (header.app_hash, header.validator_set, header.next_validator_set, header.time);
+    if is_last && said != known {
+        return Err(mismatch(field("checkpoint"), "it does not agree with its last beat"));
     }
     Ok(())
 }

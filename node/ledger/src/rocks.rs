@@ -16,6 +16,9 @@ const WAL_BYTES_MAX: u64 = 256 << 20;
 /// Open files at one time.
 const OPEN_FILES_MAX: i32 = 256;
 
+/// What to do about damaged files.
+const DAMAGED: &str = "the files are damaged: put back a copy of the folder, or move it away and start again, and the node catches up from its peers";
+
 /// A RocksDB store. Every write goes through its log; after a crash it is
 /// recovered to a point in time, never with a hole.
 pub struct RocksKv {
@@ -34,8 +37,19 @@ impl RocksKv {
     /// # Errors
     /// When it is in use, damaged, or cannot be made.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
+        // RocksDB would take a folder without this file for a new store, and
+        // remove what is in it.
+        let is_new = !path.join("CURRENT").exists();
+        if is_new && holds_tables_or_logs(path) {
+            return Err(StoreError::Io {
+                reason: format!(
+                    "{} holds a store without the file CURRENT, which names its newest state; {DAMAGED}",
+                    path.display()
+                ),
+            });
+        }
         let mut options = Options::default();
-        options.create_if_missing(true);
+        options.create_if_missing(is_new);
         options.create_missing_column_families(true);
         options.set_paranoid_checks(true);
         options.set_wal_recovery_mode(DBRecoveryMode::PointInTime);
@@ -56,7 +70,9 @@ impl RocksKv {
             ColumnFamilyDescriptor::new(cf.name(), table)
         });
         let db = DB::open_cf_descriptors(&options, path, tables).map_err(|error| {
-            if error.to_string().contains("lock") {
+            // Not any "lock": a damaged "block" is another matter.
+            let words = error.to_string();
+            if words.contains("While lock file") || words.contains("lock hold by current process") {
                 StoreError::Locked { path: path.display().to_string() }
             } else {
                 store_error(error)
@@ -72,15 +88,24 @@ impl RocksKv {
     }
 }
 
+fn holds_tables_or_logs(folder: &Path) -> bool {
+    std::fs::read_dir(folder).into_iter().flatten().flatten().any(|entry| {
+        let is_data =
+            entry.path().extension().is_some_and(|extension| extension == "sst" || extension == "log");
+        is_data && entry.metadata().is_ok_and(|meta| meta.len() > 0)
+    })
+}
+
 fn store_error(error: rocksdb::Error) -> StoreError {
     let reason = error.to_string();
     let full = reason.contains("No space left") || reason.contains("ENOSPC") || reason.contains("quota");
     match error.kind() {
         _ if full => StoreError::DiskFull { reason },
-        ErrorKind::Corruption => StoreError::Io {
-            reason: format!("{reason}; the files are damaged: restore a snapshot or sync anew"),
+        _ if reason.contains("No such file") => StoreError::Io { reason: format!("{reason}; {DAMAGED}") },
+        ErrorKind::Corruption => StoreError::Io { reason: format!("{reason}; {DAMAGED}") },
+        _ => StoreError::Io {
+            reason: format!("{reason}; check the disk and who may write to it, then start again"),
         },
-        _ => StoreError::Io { reason },
     }
 }
 

@@ -56,6 +56,41 @@ fn place(column: Column, key: &[u8]) -> (usize, Hash) {
     (usize::from(u16::from_be_bytes([high, low])), hash)
 }
 
+/// The hash over chunk `number` of `2^bits` chunks that has these entries; none
+/// when one of them belongs elsewhere or there is no such chunk.
+pub(crate) fn chunk_root(bits: u8, number: u32, entries: &[(Column, Vec<u8>, Vec<u8>)]) -> Option<Hash> {
+    let width = BUCKETS >> bits;
+    let first = (number as usize).checked_mul(width).filter(|first| *first < BUCKETS)?;
+    let mut buckets: Vec<Bucket> = vec![Vec::new(); width];
+    for (column, key, value) in entries {
+        let (at, hash) = place(*column, key);
+        buckets.get_mut(at.checked_sub(first)?)?.push((hash, entry_hash(*column, key, value)));
+    }
+    let mut row: Vec<Hash> = buckets.iter().map(bucket_hash).collect();
+    while row.len() > 1 {
+        row = row
+            .chunks(2)
+            .map(|pair| match pair {
+                [left, right] => node_hash(left, right),
+                _ => Hash::ZERO,
+            })
+            .collect();
+    }
+    row.first().copied()
+}
+
+/// The app hash that a chunk's hash and its path lead to.
+pub(crate) fn root_from_chunk(bits: u8, number: u32, chunk: Hash, path: &[Hash]) -> Option<Hash> {
+    if path.len() != usize::from(bits) {
+        return None;
+    }
+    let climb = |(hash, at): (Hash, u32), sibling: &Hash| {
+        let above = if at % 2 == 0 { node_hash(&hash, sibling) } else { node_hash(sibling, &hash) };
+        (above, at / 2)
+    };
+    Some(path.iter().fold((chunk, number), climb).0)
+}
+
 impl Default for StateTree {
     fn default() -> Self {
         let mut nodes = vec![Hash::ZERO; 2 * BUCKETS];
@@ -99,6 +134,17 @@ impl StateTree {
     #[must_use]
     pub fn root(&self) -> Hash {
         self.node(1)
+    }
+
+    /// The hashes beside the way from chunk `number` of `2^bits` up to the root.
+    pub(crate) fn chunk_path(&self, bits: u8, number: u32) -> Vec<Hash> {
+        let mut at = (1_usize << bits) + number as usize;
+        let mut path = Vec::with_capacity(usize::from(bits));
+        while at > 1 {
+            path.push(self.node(at ^ 1));
+            at /= 2;
+        }
+        path
     }
 
     /// The hash of a node.
@@ -199,6 +245,34 @@ mod tests {
             let whole = StateTree::of(model.iter().map(|((c, k), v)| (Column(*c), k.to_le_bytes().to_vec(), vec![*v])));
             prop_assert_eq!(whole.root(), tree.root());
         }
+    }
+
+    #[test]
+    fn a_chunk_leads_to_the_app_hash_and_a_changed_one_does_not() {
+        let entries: Vec<(Column, Vec<u8>, Vec<u8>)> =
+            (0..200_u16).map(|i| (Column(1), i.to_le_bytes().to_vec(), vec![i as u8])).collect();
+        let tree = StateTree::of(entries.iter().cloned());
+        for bits in [0, 1, 5, 12] {
+            for number in 0..1_u32 << bits {
+                let mine: Vec<_> = entries
+                    .iter()
+                    .filter(|(c, k, _)| place(*c, k).0 / (BUCKETS >> bits) == number as usize)
+                    .cloned()
+                    .collect();
+                let path = tree.chunk_path(bits, number);
+                let root = chunk_root(bits, number, &mine).unwrap();
+                assert_eq!(root_from_chunk(bits, number, root, &path), Some(tree.root()));
+                if let Some((first, rest)) = mine.split_first() {
+                    let without = chunk_root(bits, number, rest).unwrap();
+                    assert_ne!(root_from_chunk(bits, number, without, &path), Some(tree.root()));
+                    let twice = [&mine[..], std::slice::from_ref(first)].concat();
+                    let twice = chunk_root(bits, number, &twice).unwrap();
+                    assert_ne!(root_from_chunk(bits, number, twice, &path), Some(tree.root()));
+                }
+            }
+            assert_eq!(chunk_root(bits, 1 << bits, &[]), None);
+        }
+        assert_eq!(chunk_root(1, 0, &entries), None);
     }
 
     #[test]
