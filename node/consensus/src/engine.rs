@@ -1,29 +1,29 @@
 //! One node's part in the agreement.
 
 use crate::{
-    Application, Fatal, NoProbe, Probe, Purpose, Verdict, Wal,
+    Application, Fatal, Mutation, NoProbe, Probe, Purpose, Verdict, Wal,
     certificates::{commit, from_polka, from_round},
     context::{Address, CoreHeight, CoreProposal, CoreVote, Ctx, Set, Value},
     handler::{Followups, Handler},
     inbox::{Early, ROUNDS_AHEAD, Seen, height_of},
-    sync::Sync,
+    sync::{Sync, SyncAnswer},
     timers::{Alarm, TimerId, Timers},
-    wal::Record,
     wire::{Lane, Message, SyncResponse},
 };
 use arc_malachitebft_core_consensus::{
     Input, LocallyProposedValue, Params as CoreParams, ProposedValue, State, ThresholdParams, process,
 };
 use arc_malachitebft_core_types::{
-    Round as CoreRound, SignedMessage, Validity, ValueOrigin, ValuePayload, VoteExtensionPolicy,
+    Round as CoreRound, SignedMessage, ThresholdParam, Validity, ValueOrigin, ValuePayload,
+    VoteExtensionPolicy,
 };
 use phalanx_types::{
-    Beat, Hash, Height, Params, Round, SigningKey, TimeMs, ValidatorSet,
+    Beat, Hash, Height, Params, PublicKey, Round, SigningKey, TimeMs, ValidatorSet,
     evidence::{Accusation, Fault},
     vote::{ProposalClaim, Signed, Vote},
 };
 use std::{
-    collections::{BTreeSet, VecDeque},
+    collections::{BTreeMap, VecDeque},
     sync::Arc,
 };
 
@@ -112,6 +112,15 @@ pub enum Output {
         /// The answer.
         bytes: Vec<u8>,
     },
+    /// Answer a peer's question for a snapshot with [`SyncResponse::Snapshot`].
+    ServeSnapshot {
+        /// Who asks.
+        peer: PeerKey,
+        /// The token of its question.
+        token: u64,
+        /// The application's question.
+        query: Vec<u8>,
+    },
     /// Wake this node later.
     SetTimer {
         /// With this.
@@ -155,39 +164,29 @@ pub struct Status {
     pub best_peer_height: Height,
 }
 
-/// A safety rule broken on purpose, to see that checks catch it.
-#[cfg(feature = "mutations")]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mutation {
-    /// Half the weight counts as a quorum.
-    HalfIsQuorum,
-    /// Nothing is logged, so nothing is replayed.
-    SkipWal,
-    /// A valid proposal is prevoted whatever this node is locked on.
-    DropLock,
-}
-
 /// One node's part in the agreement.
 pub struct Consensus<A, W, P = NoProbe> {
     pub(crate) config: Config,
     pub(crate) app: A,
     pub(crate) wal: W,
     probe: P,
-    engine: Option<State<Ctx>>,
+    pub(crate) engine: Option<State<Ctx>>,
     pub(crate) timers: Timers,
     verified: Verified,
     seen: Seen,
     early: Early,
-    queue: VecDeque<Input<Ctx>>,
+    pub(crate) queue: VecDeque<Input<Ctx>>,
     pub(crate) sync: Sync,
     /// The log's records while they are replayed.
-    replaying: Option<Vec<Vec<u8>>>,
+    pub(crate) replaying: Option<Vec<Vec<u8>>>,
+    /// A log of a height above the store's next, and its records.
+    behind: Option<(Height, Vec<Vec<u8>>)>,
     stopped: Option<Fatal>,
-    #[cfg(feature = "mutations")]
-    mutation: Option<Mutation>,
-    /// Valid proposals of this height by round, for the mutation of the lock.
-    #[cfg(feature = "mutations")]
-    valid: std::collections::BTreeMap<Round, Hash>,
+    /// When each validator was last heard to vote at the next height.
+    voted: BTreeMap<PublicKey, TimeMs>,
+    stood_until: TimeMs,
+    /// Valid proposals of this height by round, where the lock is broken.
+    valid: BTreeMap<Round, Hash>,
 }
 
 impl<A: Application, W: Wal> Consensus<A, W> {
@@ -213,18 +212,12 @@ impl<A: Application, W: Wal, P: Probe> Consensus<A, W, P> {
             queue: VecDeque::new(),
             sync: Sync::default(),
             replaying: None,
+            behind: None,
             stopped: None,
-            #[cfg(feature = "mutations")]
-            mutation: None,
-            #[cfg(feature = "mutations")]
-            valid: std::collections::BTreeMap::new(),
+            voted: BTreeMap::new(),
+            stood_until: TimeMs::ZERO,
+            valid: BTreeMap::new(),
         }
-    }
-
-    /// Breaks a rule from now on.
-    #[cfg(feature = "mutations")]
-    pub fn mutate(&mut self, mutation: Mutation) {
-        self.mutation = Some(mutation);
     }
 
     /// The application.
@@ -253,16 +246,62 @@ impl<A: Application, W: Wal, P: Probe> Consensus<A, W, P> {
         }
     }
 
+    /// Until when the mesh is known to have stood where this node is: so much
+    /// weight was heard to vote at the next height that the rest decides nothing
+    /// beyond it. Only votes count that came from the mesh since the last commit,
+    /// and this node's own weight.
+    pub const fn stood_until(&self) -> TimeMs {
+        self.stood_until
+    }
+
+    /// Notes a vote at the next height, for [`Self::stood_until`].
+    fn note_standing(&mut self, now: TimeMs, voter: PublicKey) {
+        let set = self.app.validator_set();
+        if set.weight_of(&voter).is_none() {
+            return;
+        }
+        self.voted.insert(voter, now);
+        let me = self.config.key.public();
+        let mut heard: Vec<(TimeMs, u64)> = self
+            .voted
+            .iter()
+            .filter(|(key, _)| **key != me)
+            .filter_map(|(key, at)| set.weight_of(key).map(|weight| (*at, weight.0)))
+            .collect();
+        heard.sort_unstable_by(|a, b| b.cmp(a));
+        heard.insert(0, (now, set.weight_of(&me).map_or(0, |weight| weight.0)));
+        let mut rest = set.total();
+        for (at, weight) in heard {
+            rest = rest.saturating_sub(weight);
+            if !set.is_quorum(rest) {
+                self.stood_until = self.stood_until.max(at);
+                return;
+            }
+        }
+    }
+
     /// Begins: replays the log if it is of the next height.
     ///
     /// # Errors
     /// When the node cannot go on.
     pub fn start(&mut self, now: TimeMs) -> Result<Vec<Output>, Fatal> {
+        if let Some(mutation) = self.probe.broken() {
+            tracing::warn!(?mutation, "this node breaks a rule on purpose");
+        }
         self.guarded(|node, outputs| {
             let (height, records) = node.wal.records()?;
             let next = node.app.height().next();
             if height == next && !records.is_empty() {
                 node.replay(now, records, outputs)?;
+            } else if height > next {
+                // The store was rolled back or replaced: what this node signed
+                // up to the height of its log must come from its peers.
+                let set = node.app.validator_set();
+                if set.members().len() == 1 && set.weight_of(&node.config.key.public()).is_some() {
+                    return Err(Fatal::BeatsLost { stored: node.app.height(), signed: height });
+                }
+                tracing::warn!(%height, %next, "the store is behind the log: nothing is signed before that height");
+                node.behind = Some((height, records));
             } else {
                 node.wal.reset(next)?;
                 node.plan_start(now, outputs);
@@ -359,15 +398,10 @@ impl<A: Application, W: Wal, P: Probe> Consensus<A, W, P> {
     }
 
     fn new_engine(&self, set: Set) -> State<Ctx> {
-        #[cfg(feature = "mutations")]
-        let threshold_params = if self.mutation == Some(Mutation::HalfIsQuorum) {
-            use arc_malachitebft_core_types::ThresholdParam;
-            ThresholdParams { quorum: ThresholdParam::new(1, 3), ..ThresholdParams::default() }
-        } else {
-            ThresholdParams::default()
-        };
-        #[cfg(not(feature = "mutations"))]
-        let threshold_params = ThresholdParams::default();
+        let mut threshold_params = ThresholdParams::default();
+        if self.probe.broken() == Some(Mutation::HalfIsQuorum) {
+            threshold_params.quorum = ThresholdParam::new(1, 3);
+        }
         let params = CoreParams {
             address: Address(self.config.key.public()),
             threshold_params,
@@ -378,32 +412,36 @@ impl<A: Application, W: Wal, P: Probe> Consensus<A, W, P> {
         State::new(Ctx, height, set, params, ENGINE_QUEUE, ENGINE_QUEUE)
     }
 
-    const fn logs(&self) -> bool {
-        #[cfg(feature = "mutations")]
-        {
-            !matches!(self.mutation, Some(Mutation::SkipWal))
-        }
-        #[cfg(not(feature = "mutations"))]
-        {
-            true
-        }
+    fn logs(&self) -> bool {
+        self.probe.broken() != Some(Mutation::SkipWal)
     }
 
-    fn begin(&mut self) {
+    pub(crate) fn begin(&mut self) {
         let height = CoreHeight(self.app.height().next().0);
         let set = Set::new(self.app.validator_set());
         self.timers.cancel(|alarm| matches!(alarm, Alarm::Start | Alarm::Engine(_)));
         self.engine = Some(self.new_engine(set.clone()));
         self.seen = Seen::default();
-        #[cfg(feature = "mutations")]
         self.valid.clear();
         self.queue.clear();
         self.queue.push_back(Input::StartHeight(height, set, false, None, VoteExtensionPolicy::Disabled));
     }
 
     pub(crate) fn start_height(&mut self, now: TimeMs, outputs: &mut Vec<Output>) -> Result<(), Fatal> {
-        self.begin();
-        self.run(now, outputs)?;
+        match self.behind.take() {
+            // It has signed here, and does not know what (C3).
+            Some(behind) if self.app.height().next() < behind.0 => {
+                self.behind = Some(behind);
+                return Ok(());
+            }
+            Some((height, records)) if self.app.height().next() == height => {
+                self.replay(now, records, outputs)?;
+            }
+            _ => {
+                self.begin();
+                self.run(now, outputs)?;
+            }
+        }
         for message in self.early.drain() {
             if height_of(&message) == self.app.height().next() && self.engine.is_some() {
                 self.current(now, message, outputs)?;
@@ -412,69 +450,8 @@ impl<A: Application, W: Wal, P: Probe> Consensus<A, W, P> {
         Ok(())
     }
 
-    /// Feeds the log of the current height to a fresh engine (C4).
-    fn replay(&mut self, now: TimeMs, records: Vec<Vec<u8>>, outputs: &mut Vec<Output>) -> Result<(), Fatal> {
-        let height = self.app.height().next();
-        let mut inputs = Vec::with_capacity(records.len());
-        for bytes in &records {
-            let input = Record::decode(bytes).ok().and_then(|record| record.input(height));
-            inputs.push(input.ok_or_else(|| Fatal::Wal("a record cannot be read".into()))?);
-        }
-        // Execute the logged beats, so that they can be committed.
-        for input in &inputs {
-            if let Input::ProposedValue(value, _) = input
-                && value.validity.is_valid()
-            {
-                let round = crate::context::round_of(value.round);
-                if let Verdict::Invalid { reason, .. } =
-                    self.app.check(&value.value.beat, round, Purpose::Replay)?
-                {
-                    return Err(Fatal::Wal(format!(
-                        "a beat that was valid when it was logged is not: {reason}"
-                    )));
-                }
-            }
-        }
-        let me = Address(self.config.key.public());
-        let own_rounds: BTreeSet<Round> = inputs
-            .iter()
-            .filter_map(|input| match input {
-                Input::Proposal(proposal) if proposal.message.address == me => {
-                    Some(crate::context::round_of(proposal.message.round))
-                }
-                _ => None,
-            })
-            .collect();
-        self.begin();
-        self.replaying = Some(records);
-        let mut followups = Followups::default();
-        if let Some(start) = self.queue.pop_front() {
-            self.process(start, &mut followups, outputs)?;
-        }
-        if let Some(engine) = &mut self.engine {
-            engine.index_wal_entries(inputs.iter());
-        }
-        for input in inputs {
-            // Once decided, what follows in the log is of no more use.
-            if followups.decided.is_some() {
-                break;
-            }
-            self.process(input, &mut followups, outputs)?;
-        }
-        if let Some(engine) = &mut self.engine {
-            engine.reset_entries_index();
-        }
-        self.replaying = None;
-        // A proposal that is in the log may have left: it must stay the only one.
-        if followups.propose.is_some_and(|round| own_rounds.contains(&round)) {
-            followups.propose = None;
-        }
-        self.follow(now, followups, outputs)?;
-        self.run(now, outputs)
-    }
-
     /// Runs the engine until its queue is empty.
-    fn run(&mut self, now: TimeMs, outputs: &mut Vec<Output>) -> Result<(), Fatal> {
+    pub(crate) fn run(&mut self, now: TimeMs, outputs: &mut Vec<Output>) -> Result<(), Fatal> {
         while self.engine.is_some() {
             let Some(input) = self.queue.pop_front() else { break };
             let mut followups = Followups::default();
@@ -484,13 +461,14 @@ impl<A: Application, W: Wal, P: Probe> Consensus<A, W, P> {
         Ok(())
     }
 
-    fn process(
+    pub(crate) fn process(
         &mut self,
         input: Input<Ctx>,
         followups: &mut Followups,
         outputs: &mut Vec<Output>,
     ) -> Result<(), Fatal> {
         let logs = self.logs();
+        let is_lockless = self.probe.broken() == Some(Mutation::DropLock);
         let height = self.app.height().next();
         let Some(engine) = &mut self.engine else { return Ok(()) };
         let mut handler = Handler {
@@ -503,8 +481,7 @@ impl<A: Application, W: Wal, P: Probe> Consensus<A, W, P> {
             followups,
             replaying: self.replaying.as_deref(),
             logs,
-            #[cfg(feature = "mutations")]
-            lockless: (self.mutation == Some(Mutation::DropLock)).then_some(&self.valid),
+            lockless: is_lockless.then_some(&self.valid),
             height,
         };
         let result: Result<(), arc_malachitebft_core_consensus::Error<Ctx>> = process!(
@@ -521,7 +498,12 @@ impl<A: Application, W: Wal, P: Probe> Consensus<A, W, P> {
     }
 
     /// What a run of the engine leads to: a proposal, or a decision.
-    fn follow(&mut self, now: TimeMs, followups: Followups, outputs: &mut Vec<Output>) -> Result<(), Fatal> {
+    pub(crate) fn follow(
+        &mut self,
+        now: TimeMs,
+        followups: Followups,
+        outputs: &mut Vec<Output>,
+    ) -> Result<(), Fatal> {
         if let Some(certificate) = followups.decided {
             let beat = self.engine.as_ref().and_then(State::decided_value).map(|(_, value)| value.beat);
             let Some(beat) = beat else { return Err(Fatal::Engine("it decided on nothing".into())) };
@@ -549,10 +531,19 @@ impl<A: Application, W: Wal, P: Probe> Consensus<A, W, P> {
         outputs: &mut Vec<Output>,
     ) -> Result<(), Fatal> {
         self.app.commit(beat, certificate)?;
+        self.advanced(now, outputs)
+    }
+
+    /// Goes on to the height after the one that has just become durable.
+    pub(crate) fn advanced(&mut self, now: TimeMs, outputs: &mut Vec<Output>) -> Result<(), Fatal> {
         // The log is of no use once the beat is durable, and never before.
-        self.wal.reset(self.app.height().next())?;
+        if self.behind.as_ref().is_none_or(|(height, _)| *height < self.app.height().next()) {
+            self.behind = None;
+            self.wal.reset(self.app.height().next())?;
+        }
         self.engine = None;
         self.queue.clear();
+        self.voted.clear();
         self.timers.cancel(|alarm| matches!(alarm, Alarm::Engine(_)));
         self.sync.committed(now);
         outputs.push(Output::Committed { height: self.app.height() });
@@ -572,18 +563,14 @@ impl<A: Application, W: Wal, P: Probe> Consensus<A, W, P> {
             Ok(message) => message,
             Err(error) => {
                 outputs.push(Output::Verdict { is_valid: false });
-                outputs.push(Output::Penalize {
-                    peer: from,
-                    fault: Fault::Garbage,
-                    reason: error.to_string(),
-                });
+                self.blame(from, Fault::Garbage, bytes, error.to_string(), outputs);
                 return Ok(());
             }
         };
         if !self.is_authentic(&message) {
             outputs.push(Output::Verdict { is_valid: false });
             let reason = "a message with a wrong signature".to_owned();
-            outputs.push(Output::Penalize { peer: from, fault: Fault::Garbage, reason });
+            self.blame(from, Fault::Garbage, bytes, reason, outputs);
             return Ok(());
         }
         outputs.push(Output::Verdict { is_valid: true });
@@ -608,6 +595,9 @@ impl<A: Application, W: Wal, P: Probe> Consensus<A, W, P> {
         if height < next {
             return Ok(());
         }
+        if let Message::Vote(vote) = &message {
+            self.note_standing(now, vote.message.validator);
+        }
         if self.engine.is_none() {
             // Others have begun: begin too, whatever the pace.
             self.start_height(now, outputs)?;
@@ -616,6 +606,19 @@ impl<A: Application, W: Wal, P: Probe> Consensus<A, W, P> {
             }
         }
         self.current(now, message, outputs)
+    }
+
+    /// Names a peer that sent what no honest node sends.
+    pub(crate) fn blame(
+        &mut self,
+        peer: PeerKey,
+        fault: Fault,
+        bytes: &[u8],
+        reason: String,
+        outputs: &mut Vec<Output>,
+    ) {
+        self.app.peer_fault(peer, fault, Hash::sha3(bytes));
+        outputs.push(Output::Penalize { peer, fault, reason });
     }
 
     /// Whether the signature of a vote or proposal is its validator's. What
@@ -682,13 +685,17 @@ impl<A: Application, W: Wal, P: Probe> Consensus<A, W, P> {
         let purpose = if lock_round.is_some() { Purpose::Relocked } else { Purpose::Proposal { now } };
         let validity = match self.app.check(&value.beat, at, purpose)? {
             Verdict::Valid => {
-                #[cfg(feature = "mutations")]
-                self.valid.insert(at, value.id);
+                if self.probe.broken() == Some(Mutation::DropLock) {
+                    self.valid.insert(at, value.id);
+                }
                 Validity::Valid
             }
             Verdict::Invalid { fault, reason } => {
                 tracing::warn!(%height, round = at.0, proposer = %validator.short(), %reason, "invalid proposal");
-                self.app.fault(Accusation { offender: validator, fault, height, round: at, seen: value.id });
+                if let Some(fault) = fault {
+                    let seen = value.id;
+                    self.app.fault(Accusation { offender: validator, fault, height, round: at, seen });
+                }
                 Validity::Invalid
             }
         };
@@ -718,15 +725,14 @@ impl<A: Application, W: Wal, P: Probe> Consensus<A, W, P> {
         outputs: &mut Vec<Output>,
     ) -> Result<(), Fatal> {
         match self.sync_answer(bytes)? {
-            Ok(answer) => outputs.push(Output::Respond { token, bytes: answer }),
+            Ok(SyncAnswer::Beats(answer)) => outputs.push(Output::Respond { token, bytes: answer }),
+            Ok(SyncAnswer::Snapshot(query)) => {
+                outputs.push(Output::ServeSnapshot { peer: from, token, query })
+            }
             Err(error) => {
                 let empty = phalanx_types::encode(&SyncResponse::Beats(Vec::new()));
                 outputs.push(Output::Respond { token, bytes: empty });
-                outputs.push(Output::Penalize {
-                    peer: from,
-                    fault: Fault::Garbage,
-                    reason: error.to_string(),
-                });
+                self.blame(from, Fault::Garbage, bytes, error.to_string(), outputs);
             }
         }
         Ok(())

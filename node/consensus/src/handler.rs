@@ -43,7 +43,6 @@ pub(crate) struct Handler<'a, W, P> {
     pub replaying: Option<&'a [Vec<u8>]>,
     pub logs: bool,
     /// A broken rule: prevote for any valid proposal of the round, locked or not.
-    #[cfg(feature = "mutations")]
     pub lockless: Option<&'a std::collections::BTreeMap<Round, phalanx_types::Hash>>,
     pub height: Height,
 }
@@ -134,7 +133,6 @@ impl<W: Wal, P: Probe> Handler<'_, W, P> {
             // Conflicting messages are seen and kept when they arrive.
             Effect::Finalize(_, _, _, r) => r.resume_with(()),
             Effect::SignVote(vote, r) => {
-                #[cfg(feature = "mutations")]
                 let vote = self.unlocked(vote);
                 let signed = vote.ours(mesh).sign(&self.config.key);
                 self.verified.insert(&signed);
@@ -179,10 +177,10 @@ impl<W: Wal, P: Probe> Handler<'_, W, P> {
         })
     }
 
-    #[cfg(feature = "mutations")]
     fn unlocked(&self, mut vote: crate::context::CoreVote) -> crate::context::CoreVote {
         use arc_malachitebft_core_types::{NilOrVal, VoteType};
-        let proposed = self.lockless.and_then(|valid| valid.get(&round_of(vote.round)));
+        let Some(valid) = self.lockless else { return vote };
+        let proposed = valid.get(&round_of(vote.round));
         if let (VoteType::Prevote, NilOrVal::Nil, Some(id)) = (vote.kind, &vote.value, proposed) {
             vote.value = NilOrVal::Val(*id);
         }

@@ -30,15 +30,14 @@ mod engine;
 mod handler;
 mod inbox;
 mod probe;
+mod replay;
 mod sync;
 mod timers;
 pub mod wal;
 pub mod wire;
 
-pub use application::{Application, Fatal, Purpose, Verdict};
-#[cfg(feature = "mutations")]
-pub use engine::Mutation;
+pub use application::{Application, Fatal, Purpose, SnapshotStep, Verdict};
 pub use engine::{Config, Consensus, Event, Output, PeerKey, Status};
-pub use probe::{EffectKind, NoProbe, Probe};
+pub use probe::{EffectKind, Mutation, NoProbe, Probe};
 pub use timers::TimerId;
 pub use wal::Wal;

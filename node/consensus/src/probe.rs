@@ -29,6 +29,22 @@ kinds! {
     VerifyRoundCertificate, WalAppend, ExtendVote, VerifyVoteExtension, Finalize,
 }
 
+/// A safety rule that a test breaks on purpose, to see that its checks catch it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mutation {
+    /// Half the weight counts as a quorum.
+    HalfIsQuorum,
+    /// Nothing is logged, so nothing is replayed.
+    SkipWal,
+    /// A valid proposal is prevoted whatever this node is locked on.
+    DropLock,
+}
+
+impl Mutation {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::HalfIsQuorum, Self::SkipWal, Self::DropLock];
+}
+
 /// Sees effects and may end the node between two of them, as a crash would.
 pub trait Probe {
     /// Before an effect is carried out. True ends the node.
@@ -42,9 +58,15 @@ pub trait Probe {
         let _ = kind;
         false
     }
+
+    /// The rule that this node breaks; none but in a test of the checks.
+    fn broken(&self) -> Option<Mutation> {
+        None
+    }
 }
 
-/// Sees nothing.
+/// Sees nothing. A node with it has no code that breaks a rule: the answer of
+/// [`Probe::broken`] is known when it is compiled.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct NoProbe;
 

@@ -1,12 +1,15 @@
 //! Catching up: who is ahead, whom to ask, and taking beats over (ADR 001).
 
 use crate::{
-    Application, Consensus, Fatal, Output, PeerKey, Probe, Purpose, Verdict, Wal,
+    Application, Consensus, Fatal, Output, PeerKey, Probe, Purpose, SnapshotStep, Verdict, Wal,
     timers::Alarm,
     wire::{SYNC_BEATS_MAX, SYNC_BYTES, SyncRequest, SyncResponse},
 };
 use phalanx_types::{Beat, DecodeError, Height, TimeMs, codec, evidence::Fault};
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 /// Peers whose heights are kept; the lowest are dropped beyond that.
 const PEERS_MAX: usize = 256;
@@ -19,6 +22,10 @@ const PATIENCE_MS: u64 = 250;
 pub(crate) struct Sync {
     heights: BTreeMap<PeerKey, Height>,
     asked: Option<PeerKey>,
+    /// Whose snapshot is being taken over.
+    source: Option<PeerKey>,
+    /// Who offers none.
+    without: BTreeSet<PeerKey>,
     is_waiting: bool,
     last_commit: TimeMs,
     is_idle: bool,
@@ -55,6 +62,17 @@ impl Sync {
         }
     }
 
+    /// Whom to ask for a snapshot, and whether that is another than before.
+    fn snapshot_peer(&mut self, height: Height) -> Option<(PeerKey, bool)> {
+        if let Some(source) = self.source.filter(|peer| self.heights.contains_key(peer)) {
+            return Some((source, false));
+        }
+        let offers = |peer: &PeerKey| !self.without.contains(peer);
+        let best = self.heights.iter().filter(|(peer, h)| **h > height && offers(peer));
+        self.source = best.max_by_key(|(_, h)| **h).map(|(peer, _)| *peer);
+        self.source.map(|peer| (peer, true))
+    }
+
     pub(crate) fn due(&mut self) {
         self.is_waiting = false;
     }
@@ -77,6 +95,14 @@ impl Sync {
     }
 }
 
+/// What a question of a peer is answered with.
+pub(crate) enum SyncAnswer {
+    /// The encoding of beats.
+    Beats(Vec<u8>),
+    /// What the application says to this.
+    Snapshot(Vec<u8>),
+}
+
 impl<A: Application, W: Wal, P: Probe> Consensus<A, W, P> {
     /// Asks after a moment of patience, or at once when far behind.
     pub(crate) fn ask_soon(&mut self, outputs: &mut Vec<Output>) {
@@ -95,6 +121,19 @@ impl<A: Application, W: Wal, P: Probe> Consensus<A, W, P> {
         if self.sync.asked.is_some() {
             return;
         }
+        if self.app.snapshot_query(self.sync.best()).is_some()
+            && let Some((peer, is_new)) = self.sync.snapshot_peer(height)
+        {
+            if is_new {
+                self.app.snapshot_abandon();
+            }
+            if let Some(query) = self.app.snapshot_query(self.sync.best()) {
+                self.sync.asked = Some(peer);
+                let request = SyncRequest::Snapshot { query };
+                outputs.push(Output::Request { peer, bytes: codec::encode(&request) });
+                return;
+            }
+        }
         let best = self.sync.heights.iter().filter(|(_, h)| **h > height).max_by_key(|(_, h)| **h);
         let Some(peer) = best.map(|(peer, _)| *peer) else { return };
         self.sync.asked = Some(peer);
@@ -103,9 +142,10 @@ impl<A: Application, W: Wal, P: Probe> Consensus<A, W, P> {
     }
 
     /// The answer to a question: beats from a height on, within bounds.
-    pub(crate) fn sync_answer(&self, bytes: &[u8]) -> Result<Result<Vec<u8>, DecodeError>, Fatal> {
-        let SyncRequest::Beats { from, count } = match SyncRequest::decode(bytes) {
-            Ok(request) => request,
+    pub(crate) fn sync_answer(&self, bytes: &[u8]) -> Result<Result<SyncAnswer, DecodeError>, Fatal> {
+        let (from, count) = match SyncRequest::decode(bytes) {
+            Ok(SyncRequest::Beats { from, count }) => (from, count),
+            Ok(SyncRequest::Snapshot { query }) => return Ok(Ok(SyncAnswer::Snapshot(query))),
             Err(error) => return Ok(Err(error)),
         };
         // The encoding of `SyncResponse::Beats`, from the stored bytes.
@@ -123,7 +163,7 @@ impl<A: Application, W: Wal, P: Probe> Consensus<A, W, P> {
         let mut answer = vec![0];
         answer.extend_from_slice(&beats.to_le_bytes());
         answer.append(&mut body);
-        Ok(Ok(answer))
+        Ok(Ok(SyncAnswer::Beats(answer)))
     }
 
     /// Takes over the beats of an answer. The first that is wrong ends it and
@@ -139,12 +179,12 @@ impl<A: Application, W: Wal, P: Probe> Consensus<A, W, P> {
             return Ok(());
         }
         self.sync.asked = None;
-        let blame = |reason: String| Output::Penalize { peer: from, fault: Fault::BadSync, reason };
         let beats = match SyncResponse::decode(bytes) {
             Ok(SyncResponse::Beats(beats)) => beats,
+            Ok(SyncResponse::Snapshot(answer)) => return self.snapshot_answered(now, from, &answer, outputs),
             Err(error) => {
                 self.sync.failed(from);
-                outputs.push(blame(error.to_string()));
+                self.blame(from, Fault::BadSync, bytes, error.to_string(), outputs);
                 self.ask(outputs);
                 return Ok(());
             }
@@ -169,7 +209,7 @@ impl<A: Application, W: Wal, P: Probe> Consensus<A, W, P> {
             };
             if let Some(reason) = wrong {
                 self.sync.failed(from);
-                outputs.push(blame(reason));
+                self.blame(from, Fault::BadSync, bytes, reason, outputs);
                 self.ask(outputs);
                 return Ok(());
             }
@@ -178,6 +218,38 @@ impl<A: Application, W: Wal, P: Probe> Consensus<A, W, P> {
         if is_empty {
             // It said it had more than it has.
             self.sync.failed(from);
+        }
+        self.ask(outputs);
+        Ok(())
+    }
+
+    /// Takes an answer about a snapshot. One who lies is named, and the next peer
+    /// is asked; when nobody offers one, beats are asked for.
+    fn snapshot_answered(
+        &mut self,
+        now: TimeMs,
+        from: PeerKey,
+        answer: &[u8],
+        outputs: &mut Vec<Output>,
+    ) -> Result<(), Fatal> {
+        if self.app.snapshot_query(self.sync.best()).is_none() {
+            // It was not asked for.
+            self.sync.failed(from);
+        } else {
+            match self.app.snapshot_answer(answer)? {
+                SnapshotStep::More => {}
+                SnapshotStep::Restored => self.advanced(now, outputs)?,
+                SnapshotStep::Unavailable => {
+                    self.sync.without.insert(from);
+                    self.sync.source = None;
+                }
+                SnapshotStep::Wrong { reason } => {
+                    self.sync.without.insert(from);
+                    self.sync.source = None;
+                    self.sync.failed(from);
+                    outputs.push(Output::Penalize { peer: from, fault: Fault::BadSync, reason });
+                }
+            }
         }
         self.ask(outputs);
         Ok(())

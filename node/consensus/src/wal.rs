@@ -15,11 +15,18 @@ use phalanx_types::{
     Beat, DecodeError, Hash, Height, PublicKey, Round, codec, decode_exact,
     vote::{ProposalClaim, Signed, Vote},
 };
-use sha2::{Digest, Sha256};
 use std::sync::Arc;
 
 /// Longest record in bytes.
 pub const RECORD_BYTES_MAX: usize = crate::wire::PROPOSAL_BYTES_MAX;
+
+/// Whether bytes are a record of the log.
+///
+/// # Errors
+/// When they are too long or malformed.
+pub fn check_record(bytes: &[u8]) -> Result<(), DecodeError> {
+    Record::decode(bytes).map(drop)
+}
 
 /// A log of one height. Every failure is fatal.
 pub trait Wal {
@@ -143,96 +150,5 @@ impl Record {
                 Input::TimeoutElapsed(Timeout::new(CoreRound::new(round.0), kind))
             }
         })
-    }
-}
-
-/// Frames records in a file: length as u32 little-endian, the first 8 bytes of
-/// SHA-256 over length and record, record.
-#[derive(Clone, Copy, Debug)]
-pub struct FrameCodec;
-
-/// What was read from a file of frames.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Frames {
-    /// The whole records.
-    pub records: Vec<Vec<u8>>,
-    /// Bytes up to the end of the last whole record; what follows was being
-    /// written when the node went down, and is cut off.
-    pub whole_len: usize,
-}
-
-impl FrameCodec {
-    const HEAD: usize = 12;
-
-    fn checksum(len: [u8; 4], record: &[u8]) -> [u8; 8] {
-        let digest: [u8; 32] = Sha256::new().chain_update(len).chain_update(record).finalize().into();
-        let [a, b, c, d, e, f, g, h, ..] = digest;
-        [a, b, c, d, e, f, g, h]
-    }
-
-    /// The frame of a record.
-    #[must_use]
-    pub fn encode(record: &[u8]) -> Vec<u8> {
-        let len = (record.len() as u32).to_le_bytes();
-        let mut frame = Vec::with_capacity(Self::HEAD + record.len());
-        frame.extend_from_slice(&len);
-        frame.extend_from_slice(&Self::checksum(len, record));
-        frame.extend_from_slice(record);
-        frame
-    }
-
-    /// Reads frames up to the first that is not whole.
-    ///
-    /// # Errors
-    /// When a frame that is not the last is damaged: a log with a hole must not
-    /// be replayed, since a signature could be missing.
-    pub fn decode(bytes: &[u8]) -> Result<Frames, Fatal> {
-        let mut records = Vec::new();
-        let mut at = 0;
-        while let Some((head, rest)) = bytes.get(at..).and_then(|b| b.split_at_checked(Self::HEAD)) {
-            let (len_bytes, sum) = head.split_at(4);
-            let Ok(len_bytes) = <[u8; 4]>::try_from(len_bytes) else { break };
-            let len = u32::from_le_bytes(len_bytes) as usize;
-            if len > RECORD_BYTES_MAX {
-                return Err(Fatal::Wal(format!("the frame at byte {at} says it has {len} bytes")));
-            }
-            let Some(record) = rest.get(..len) else { break };
-            if sum != Self::checksum(len_bytes, record) {
-                if rest.len() > len {
-                    return Err(Fatal::Wal(format!("the frame at byte {at} is damaged and is not the last")));
-                }
-                break;
-            }
-            records.push(record.to_vec());
-            at += Self::HEAD + len;
-        }
-        Ok(Frames { records, whole_len: at })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    proptest! {
-        #[test]
-        fn a_torn_tail_is_cut_and_damage_before_it_is_an_error(
-            records in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..40), 1..8),
-            cut in any::<prop::sample::Index>(), flip in any::<prop::sample::Index>(),
-        ) {
-            let frames: Vec<Vec<u8>> = records.iter().map(|r| FrameCodec::encode(r)).collect();
-            let bytes = frames.concat();
-            let whole = FrameCodec::decode(&bytes).unwrap();
-            prop_assert_eq!(&whole.records, &records);
-            prop_assert_eq!(whole.whole_len, bytes.len());
-            let torn = FrameCodec::decode(&bytes[..cut.index(bytes.len())]).unwrap();
-            prop_assert!(records.starts_with(&torn.records));
-            let mut damaged = bytes.clone();
-            damaged[flip.index(bytes.len())] ^= 1;
-            if let Ok(read) = FrameCodec::decode(&damaged) {
-                prop_assert!(records.starts_with(&read.records) && read.records.len() < records.len());
-            }
-        }
     }
 }

@@ -21,7 +21,7 @@ pub const SYNC_BYTES: usize = 4 << 20;
 /// Longest answer in bytes: a full one and one more beat.
 pub const SYNC_RESPONSE_BYTES_MAX: usize = SYNC_BYTES + BEAT_BYTES_MAX + (64 << 10);
 /// Longest question in bytes.
-pub const SYNC_REQUEST_BYTES_MAX: usize = 64;
+pub const SYNC_REQUEST_BYTES_MAX: usize = 128;
 
 /// The way a message travels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -125,7 +125,7 @@ impl Message {
 }
 
 /// A question to one peer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub enum SyncRequest {
     /// Decided beats from a height on.
     Beats {
@@ -133,6 +133,11 @@ pub enum SyncRequest {
         from: Height,
         /// How many at most; above [`SYNC_BEATS_MAX`] counts as that.
         count: u8,
+    },
+    /// A part of a snapshot, in the application's words.
+    Snapshot {
+        /// The application's question.
+        query: Vec<u8>,
     },
 }
 
@@ -142,6 +147,8 @@ pub enum SyncResponse {
     /// Beats in order with what decided them; fewer than asked for when there
     /// are no more or the answer is full.
     Beats(Vec<(Beat, CommitCertificate)>),
+    /// The application's answer; empty when there is no such part.
+    Snapshot(Vec<u8>),
 }
 
 impl SyncRequest {
