@@ -37,15 +37,16 @@ pub struct Parent<'a> {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{reason}")]
 pub struct Rejection {
-    /// The fault that its proposer is accused of.
-    pub fault: Fault,
+    /// The fault that its proposer is accused of; none when it may have done
+    /// nothing wrong.
+    pub fault: Option<Fault>,
     /// What is wrong.
     pub reason: String,
 }
 
 impl Rejection {
     fn new(fault: Fault, reason: impl Into<String>) -> Self {
-        Self { fault, reason: reason.into() }
+        Self { fault: Some(fault), reason: reason.into() }
     }
 }
 
@@ -59,7 +60,8 @@ pub fn clock_tolerance_ms(params: &Params) -> u64 {
 ///
 /// `clock` is this node's clock when the beat is a new proposal, and none when
 /// it was locked, decided or logged before: then time was judged already.
-/// `known` says whether an envelope's signature was verified before.
+/// `known` says whether an envelope, with just this signature, was verified
+/// before: the signature is not part of its id.
 ///
 /// # Errors
 /// The first rule that is broken, with the fault it amounts to.
@@ -69,7 +71,7 @@ pub fn judge(
     fabric: &Fabric,
     params: &Params,
     clock: Option<TimeMs>,
-    known: impl Fn(&Hash) -> bool,
+    known: impl Fn(&Hash, &SignedEnvelope) -> bool,
 ) -> Result<Vec<Hash>, Rejection> {
     let wrong = |reason: String| Rejection::new(Fault::WrongRoot, reason);
     let header = &beat.header;
@@ -126,13 +128,15 @@ fn time(time: TimeMs, parent: TimeMs, params: &Params, clock: Option<TimeMs>) ->
     }
     let Some(clock) = clock else { return Ok(()) };
     let (distance, tolerance) = (time.0.abs_diff(clock.0), clock_tolerance_ms(params));
-    if distance > tolerance {
-        return Err(Rejection::new(
-            Fault::WrongTime,
-            format!("its time is {distance} ms from this node's clock; {tolerance} ms are allowed"),
-        ));
+    if distance <= tolerance {
+        return Ok(());
     }
-    Ok(())
+    let reason = format!("its time is {distance} ms from this node's clock; {tolerance} ms are allowed");
+    // One from the past may have been right when it was sent: the way here was
+    // long, or this node slept. Only a clock that is wrong makes one from the
+    // future.
+    let fault = (time > clock).then_some(Fault::WrongTime);
+    Err(Rejection { fault, reason })
 }
 
 fn evidence(all: &[Evidence], mesh: &Hash) -> Result<(), Rejection> {
@@ -157,7 +161,7 @@ fn envelopes(
     beat: &Beat,
     fabric: &Fabric,
     params: &Params,
-    known: impl Fn(&Hash) -> bool,
+    known: impl Fn(&Hash, &SignedEnvelope) -> bool,
 ) -> Result<Vec<Hash>, Rejection> {
     let bad = |reason: String| Rejection::new(Fault::BadInput, reason);
     let mut room = Room::new(params);
@@ -188,9 +192,17 @@ fn envelopes(
 
 /// Whether all envelopes that are not `known` are signed by their senders.
 #[must_use]
-pub fn signatures_hold(envelopes: &[SignedEnvelope], ids: &[Hash], known: impl Fn(&Hash) -> bool) -> bool {
-    let claims: Vec<_> =
-        envelopes.iter().zip(ids).filter(|(_, id)| !known(id)).map(|(signed, id)| signed.claim(id)).collect();
+pub fn signatures_hold(
+    envelopes: &[SignedEnvelope],
+    ids: &[Hash],
+    known: impl Fn(&Hash, &SignedEnvelope) -> bool,
+) -> bool {
+    let claims: Vec<_> = envelopes
+        .iter()
+        .zip(ids)
+        .filter(|(signed, id)| !known(id, signed))
+        .map(|(signed, id)| signed.claim(id))
+        .collect();
     verify_batch(&claims)
 }
 

@@ -16,12 +16,17 @@
 //! - **R4** Kept executions are bounded ([`EXECUTIONS_MAX`]); a beat that was
 //!   dropped is executed again when it is needed.
 //!
+//! [`replay()`] executes a whole stored ledger again and compares every byte.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
+pub mod checkpoint_file;
 pub mod judge;
 pub mod mempool;
+pub mod replay;
 mod replica;
+pub mod snapshot;
 
 pub use mempool::{Limits, Mempool, PoolError};
+pub use replay::replay;
 pub use replica::{Decision, EXECUTIONS_MAX, IntakeError, OpenError, Replica};

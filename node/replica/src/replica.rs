@@ -3,15 +3,16 @@
 use crate::{
     judge::{self, Parent, Rejection, Room},
     mempool::{Limits, Mempool, PoolError},
+    snapshot::{self, Joined, Joining, Offered},
 };
-use phalanx_consensus::{Application, Fatal, Purpose, Verdict};
+use phalanx_consensus::{Application, Fatal, PeerKey, Purpose, SnapshotStep, Verdict};
 use phalanx_fabric::{BeatContext, Fabric, Input, Refusal};
-use phalanx_ledger::{BeatMeta, Kv, Ledger, Prepared};
+use phalanx_ledger::{BeatMeta, Kv, Ledger, Prepared, StoreError};
 use phalanx_types::{
     Beat, Checkpoint, CommitCertificate, Evidence, Genesis, Hash, Header, Height, Params, PublicKey, Receipt,
     Round, SignedEnvelope, TimeMs, ValidatorSet,
     beat::{EVIDENCE_MAX, inputs_root},
-    evidence::Accusation,
+    evidence::{Accusation, Fault},
 };
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -29,6 +30,9 @@ pub const EVIDENCE_POOL_MAX: usize = 256;
 pub const ACCUSATIONS_MAX: usize = 64;
 /// Most decisions that wait to be read by the shell; the oldest are dropped.
 pub const DECISIONS_MAX: usize = 1_024;
+
+/// Intervals after which a newer snapshot is offered.
+const OFFER_CHECKPOINTS: u64 = 8;
 
 /// Why an envelope was not taken in.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -86,6 +90,13 @@ pub struct Decision {
     pub fabric: Fabric,
 }
 
+fn fatal(error: StoreError) -> Fatal {
+    match error {
+        StoreError::DiskFull { .. } | StoreError::Io { .. } => Fatal::Disk(error.to_string()),
+        other => Fatal::Application(other.to_string()),
+    }
+}
+
 struct Execution {
     fabric: Fabric,
     next_set: Arc<ValidatorSet>,
@@ -106,6 +117,9 @@ pub struct Replica<K: Kv> {
     evidence: BTreeMap<Hash, Evidence>,
     accusations: VecDeque<Accusation>,
     decisions: VecDeque<Decision>,
+    offered: Option<Arc<Offered>>,
+    joining: Joining,
+    join_beyond: Option<u64>,
 }
 
 impl<K: Kv> Replica<K> {
@@ -131,6 +145,7 @@ impl<K: Kv> Replica<K> {
         let height = ledger.tip().height;
         let parent_set =
             if height == Height::ZERO { None } else { ledger.validator_set(height)?.map(Arc::new) };
+        let offered = Offered::of(&ledger, &fabric)?.map(Arc::new);
         Ok(Self {
             mesh: genesis.mesh,
             params: genesis.params.clone(),
@@ -143,7 +158,72 @@ impl<K: Kv> Replica<K> {
             evidence: BTreeMap::new(),
             accusations: VecDeque::new(),
             decisions: VecDeque::new(),
+            offered,
+            joining: Joining::new(genesis)?,
+            join_beyond: None,
         })
+    }
+
+    /// From now on, while the ledger has no beat and a peer has more than `beats`,
+    /// a snapshot is taken over in place of them.
+    pub const fn join_by_snapshot_beyond(&mut self, beats: u64) {
+        self.join_beyond = Some(beats);
+    }
+
+    /// The snapshot that is offered to those who join.
+    #[must_use]
+    pub const fn offered(&self) -> Option<&Arc<Offered>> {
+        self.offered.as_ref()
+    }
+
+    /// A snapshot after the last beat.
+    ///
+    /// # Errors
+    /// When the store is damaged.
+    pub fn snapshot(&self) -> Result<Option<Offered>, phalanx_ledger::StoreError> {
+        Offered::of(&self.ledger, &self.fabric)
+    }
+
+    /// Goes on from a snapshot that was checked, in place of what is there.
+    ///
+    /// # Errors
+    /// When the store cannot be read or written; then nothing is changed.
+    pub fn restore(&mut self, joined: Joined) -> Result<(), phalanx_ledger::StoreError> {
+        let Joined { fabric, first_set, meta, restored } = joined;
+        // R1: the ledger first.
+        self.ledger.restore(&first_set, &meta, restored)?;
+        self.parent_set = self.ledger.validator_set(meta.height)?.map(Arc::new);
+        self.fabric = fabric;
+        self.executions.clear();
+        self.offered = Offered::of(&self.ledger, &self.fabric)?.map(Arc::new);
+        if let Some(header) = self.ledger.tip().header.clone() {
+            self.decide(Decision {
+                header,
+                receipts: Arc::new([]),
+                envelopes: Vec::new(),
+                checkpoint: None,
+                fabric: self.fabric.clone(),
+            });
+        }
+        Ok(())
+    }
+
+    fn decide(&mut self, decision: Decision) {
+        while self.decisions.len() >= DECISIONS_MAX {
+            self.decisions.pop_front();
+        }
+        self.decisions.push_back(decision);
+    }
+
+    /// Offers a snapshot anew after the first beat of every so many intervals:
+    /// there the fewest receipts have to go with it.
+    fn offer(&mut self) -> Result<(), phalanx_ledger::StoreError> {
+        let tip = self.ledger.tip();
+        let is_first = tip.interval_beat == tip.height && tip.checkpoint.0.is_multiple_of(OFFER_CHECKPOINTS);
+        if is_first || self.offered.is_none() {
+            self.offered = Offered::of(&self.ledger, &self.fabric)?.map(Arc::new);
+        }
+        Ok(())
     }
 
     /// The state after the last decided beat.
@@ -242,6 +322,7 @@ impl<K: Kv> Replica<K> {
             parent_signers: certificate
                 .map(|c| c.signatures.iter().map(|(key, _)| *key).collect())
                 .unwrap_or_default(),
+            ledger: self.ledger.tip().mark(),
         }
     }
 
@@ -283,7 +364,7 @@ impl<K: Kv> Replica<K> {
         // A beat that is new was made by who proposes it.
         if clock.is_some() && set.proposer(round) != Some(beat.header.proposer) {
             return Err(Rejection {
-                fault: phalanx_types::evidence::Fault::WrongRoot,
+                fault: Some(phalanx_types::evidence::Fault::WrongRoot),
                 reason: "it is not made by the proposer of its round".into(),
             });
         }
@@ -292,9 +373,10 @@ impl<K: Kv> Replica<K> {
         if known && clock.is_none() {
             return Ok(());
         }
-        let ids = judge::judge(beat, &self.parent(&set), &self.fabric, &self.params, clock, |id| {
-            self.mempool.get(id).is_some()
-        })?;
+        let verified = |id: &Hash, signed: &SignedEnvelope| {
+            self.mempool.get(id).is_some_and(|pooled| pooled.signed.signature == signed.signature)
+        };
+        let ids = judge::judge(beat, &self.parent(&set), &self.fabric, &self.params, clock, verified)?;
         if known {
             return Ok(());
         }
@@ -305,22 +387,25 @@ impl<K: Kv> Replica<K> {
             ids,
             &beat.evidence,
         );
-        let wrong = |what: &str| Rejection {
-            fault: phalanx_types::evidence::Fault::WrongRoot,
-            reason: format!("its {what} does not follow from its inputs"),
+        let wrong = |what: &str, said: String, given: String| Rejection {
+            fault: Some(phalanx_types::evidence::Fault::WrongRoot),
+            reason: format!(
+                "its {what} does not follow from its inputs: it says {said}, execution gives {given}"
+            ),
         };
-        let header = &beat.header;
-        if header.receipts_root != execution.prepared.receipts_root() {
-            return Err(wrong("receipts root"));
+        let (header, prepared) = (&beat.header, &execution.prepared);
+        for (what, said, given) in [
+            ("receipts root", header.receipts_root, prepared.receipts_root()),
+            ("app hash", header.app_hash, prepared.app_hash()),
+            ("next validator set", header.next_validator_set, execution.next_set.hash()),
+        ] {
+            if said != given {
+                return Err(wrong(what, said.to_string(), given.to_string()));
+            }
         }
-        if header.app_hash != execution.prepared.app_hash() {
-            return Err(wrong("app hash"));
-        }
-        if header.next_validator_set != execution.next_set.hash() {
-            return Err(wrong("next validator set"));
-        }
-        if header.policy_version != execution.prepared.policy_version() {
-            return Err(wrong("policy version"));
+        let (said, given) = (header.policy_version, prepared.policy_version());
+        if said != given {
+            return Err(wrong("policy version", said.to_string(), given.to_string()));
         }
         self.keep(id, execution);
         Ok(())
@@ -409,10 +494,7 @@ impl<K: Kv> Application for Replica<K> {
         let decided_set = Arc::clone(self.fabric.validator_set());
         let receipts = prepared.receipts();
         // R1: the ledger first; when it fails, the node stops with the old state.
-        let checkpoint = self
-            .ledger
-            .commit(beat, certificate, prepared, &next_set)
-            .map_err(|error| Fatal::Application(format!("the ledger cannot be written: {error}")))?;
+        let checkpoint = self.ledger.commit(beat, certificate, prepared, &next_set).map_err(fatal)?;
         self.fabric = fabric;
         self.parent_set = Some(decided_set);
         self.executions.clear();
@@ -422,24 +504,24 @@ impl<K: Kv> Application for Replica<K> {
         let time = beat.header.time;
         let state = &self.fabric;
         self.mempool.retain(time, |pooled| {
-            !matches!(state.admit(time, &pooled.id, &pooled.signed), Err(refusal) if refusal.is_permanent())
+            // What the state would refuse is decided on, so that a receipt says why;
+            // only what no beat may hold any more goes.
+            let input = Input { id: pooled.id, signed: &pooled.signed };
+            !matches!(state.beat_worthy(time, &input), Err(refusal) if refusal.is_permanent())
         });
         for evidence in &beat.evidence {
             self.evidence.remove(&evidence.hash());
         }
         let horizon = beat.header.height.saturating_sub(u64::from(self.params.evidence_beats_max));
         self.evidence.retain(|_, evidence| evidence.height() >= horizon);
-        while self.decisions.len() >= DECISIONS_MAX {
-            self.decisions.pop_front();
-        }
-        self.decisions.push_back(Decision {
+        self.decide(Decision {
             header: beat.header.clone(),
             receipts,
             envelopes: ids,
             checkpoint,
             fabric: self.fabric.clone(),
         });
-        Ok(())
+        self.offer().map_err(|error| Fatal::Application(format!("the ledger cannot be read: {error}")))
     }
 
     fn height(&self) -> Height {
@@ -451,10 +533,36 @@ impl<K: Kv> Application for Replica<K> {
     }
 
     fn decided(&self, height: Height) -> Result<Option<(Vec<u8>, CommitCertificate)>, Fatal> {
-        let fatal = |error| Fatal::Application(format!("the ledger cannot be read: {error}"));
         let Some(beat) = self.ledger.beat_bytes(height).map_err(fatal)? else { return Ok(None) };
         let certificate = self.ledger.certificate(height).map_err(fatal)?;
         Ok(certificate.map(|certificate| (beat, certificate)))
+    }
+
+    fn snapshot_query(&self, best: Height) -> Option<Vec<u8>> {
+        let beyond = self.join_beyond?;
+        let height = self.ledger.tip().height;
+        (height == Height::ZERO && best.0 > beyond).then(|| snapshot::encode_query(&self.joining.query()))
+    }
+
+    fn snapshot_answer(&mut self, answer: &[u8]) -> Result<SnapshotStep, Fatal> {
+        if answer.is_empty() {
+            self.joining.restart();
+            return Ok(SnapshotStep::Unavailable);
+        }
+        match self.joining.take(answer) {
+            Ok(None) => Ok(SnapshotStep::More),
+            Ok(Some(joined)) => {
+                tracing::info!(height = %joined.height(), "goes on from a snapshot");
+                self.restore(joined)
+                    .map_err(|error| Fatal::Application(format!("the ledger cannot be written: {error}")))?;
+                Ok(SnapshotStep::Restored)
+            }
+            Err(error) => Ok(SnapshotStep::Wrong { reason: error.to_string() }),
+        }
+    }
+
+    fn snapshot_abandon(&mut self) {
+        self.joining.restart();
     }
 
     fn evidence(&mut self, evidence: Evidence) {
@@ -465,12 +573,23 @@ impl<K: Kv> Application for Replica<K> {
     }
 
     fn fault(&mut self, accusation: Accusation) {
+        // Who does not vote any more is not accused any more.
+        if !self.fabric.validators().any(|(key, v)| *key == accusation.offender && !v.is_quarantined) {
+            return;
+        }
         let told = self.accusations.iter().any(|a| {
             (a.offender, a.fault, a.height) == (accusation.offender, accusation.fault, accusation.height)
         });
         if !told && self.accusations.len() < ACCUSATIONS_MAX {
             self.accusations.push_back(accusation);
         }
+    }
+
+    fn peer_fault(&mut self, peer: PeerKey, fault: Fault, seen: Hash) {
+        let found = self.fabric.validators().find(|(_, v)| v.entry.network_key.0 == peer);
+        let Some(offender) = found.map(|(key, _)| *key) else { return };
+        let height = self.ledger.tip().height.next();
+        self.fault(Accusation { offender, fault, height, round: Round::default(), seen });
     }
 
     fn has_work(&self) -> bool {
