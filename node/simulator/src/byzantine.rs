@@ -46,7 +46,7 @@ impl Byzantine {
     /// Whether its lies leave evidence that must end in quarantine.
     #[must_use]
     pub const fn is_provable(self) -> bool {
-        matches!(self, Self::Equivocator | Self::WrongRoot)
+        matches!(self, Self::Equivocator | Self::WrongRoot | Self::TimeShifter | Self::Garbage)
     }
 
     /// How far its clock is off, in milliseconds.

@@ -64,6 +64,12 @@ pub enum Violation {
         /// Where it should be.
         wanted: Height,
     },
+    /// K6: a job does not end although nothing is wrong any more.
+    #[error("K6 liveness: {job} has not ended")]
+    Unended {
+        /// Its label.
+        job: String,
+    },
     /// K7: a node stopped for a reason that no fault explains.
     #[error("K7 stopped: node {node}: {reason}")]
     Stopped {
@@ -80,6 +86,24 @@ pub enum Violation {
         /// What it does.
         kind: String,
     },
+    /// K9: two attempts of one job ran at one time.
+    #[error("K9 overlap: {attempt} was started while {other} ran")]
+    Overlap {
+        /// The later one.
+        attempt: String,
+        /// The earlier one.
+        other: String,
+    },
+    /// K10: an honest node was penalised by an honest one, or quarantined.
+    #[error("K10 slander: node {node}, which is honest, was penalised by node {by}: {what}")]
+    Slandered {
+        /// Who.
+        node: usize,
+        /// By whom.
+        by: usize,
+        /// For what.
+        what: String,
+    },
 }
 
 /// What was seen in a run.
@@ -89,6 +113,8 @@ pub(crate) struct Checks {
     votes: BTreeMap<(PublicKey, Height, Round, VoteKind), Option<Hash>>,
     spawns: BTreeMap<AttemptId, u32>,
     once: BTreeMap<JobId, u32>,
+    /// The attempts that run at honest nodes.
+    running: BTreeMap<(JobId, u32), usize>,
     pub decided_envelopes: BTreeSet<Hash>,
     pub violations: Vec<Violation>,
 }
@@ -111,8 +137,8 @@ impl Checks {
         }
     }
 
-    /// K5.
-    pub(crate) fn spawned(&mut self, attempt: AttemptId, is_once: bool) {
+    /// K5, K9.
+    pub(crate) fn spawned(&mut self, node: usize, attempt: AttemptId, is_once: bool, is_honest: bool) {
         let times = self.spawns.entry(attempt).or_insert(0);
         *times += 1;
         let by_job = self.once.entry(attempt.job).or_insert(0);
@@ -121,6 +147,29 @@ impl Checks {
         if most > 1 {
             self.violations.push(Violation::StartedTwice { attempt: attempt.to_string(), times: most });
         }
+        if !is_honest {
+            return;
+        }
+        let same_job = (attempt.job, 0)..=(attempt.job, u32::MAX);
+        if let Some(((job, number), _)) = self.running.range(same_job).next() {
+            let other = AttemptId { job: *job, number: *number };
+            self.violations
+                .push(Violation::Overlap { attempt: attempt.to_string(), other: other.to_string() });
+        }
+        self.running.insert((attempt.job, attempt.number), node);
+    }
+
+    /// An attempt ended at a node.
+    pub(crate) fn ended(&mut self, node: usize, attempt: AttemptId) {
+        let key = (attempt.job, attempt.number);
+        if self.running.get(&key) == Some(&node) {
+            self.running.remove(&key);
+        }
+    }
+
+    /// All attempts of a node ended with it.
+    pub(crate) fn node_down(&mut self, node: usize) {
+        self.running.retain(|_, at| *at != node);
     }
 
     pub(crate) fn attempts(&self) -> usize {

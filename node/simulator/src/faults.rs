@@ -6,7 +6,7 @@ use std::{collections::BTreeSet, fmt, str::FromStr};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Fault {
-    /// Messages are lost.
+    /// Messages are lost: by chance, and at some heights just those that hurt.
     Drop,
     /// Messages are late and overtake one another.
     Delay,

@@ -12,15 +12,26 @@
 mod byzantine;
 mod checks;
 mod faults;
+mod load;
 mod mesh;
+#[cfg(test)]
+mod mutations;
+mod network;
 mod node;
 pub mod planetary;
 mod random;
+mod scenario;
 mod setup;
+mod sweep;
+mod tear;
+mod verdict;
 mod wal;
 mod world;
 
 pub use byzantine::Byzantine;
 pub use checks::Violation;
 pub use faults::{Fault, FaultSet};
-pub use mesh::{MeshReport, MeshScenario, ProbePoint, simulate_mesh};
+pub use mesh::simulate_mesh;
+pub use planetary::{PlanetaryError, PlanetaryFiles, simulate_planetary};
+pub use scenario::{Cut, CutReport, JobReport, MeshMode, MeshReport, MeshScenario, ProbePoint, UnknownMode};
+pub use sweep::sweep;

@@ -6,7 +6,8 @@ use phalanx_ledger::MemoryKv;
 use phalanx_providers::{attempts::Attempts, journal::MemoryJournal};
 use phalanx_replica::{Limits, Replica};
 use phalanx_types::{
-    Envelope, Genesis, Hash, Operation, SignedEnvelope, SigningKey, TimeMs, WorkerOffer, job::WantedAttempt,
+    Envelope, Genesis, Hash, Height, Operation, SignedEnvelope, SigningKey, TimeMs, WorkerOffer,
+    job::WantedAttempt,
 };
 use std::{
     cell::RefCell,
@@ -25,6 +26,11 @@ pub(crate) struct ProbeState {
     pub armed: Option<(EffectKind, bool, u32)>,
     /// The effects that crashed a node.
     pub fired: BTreeSet<(EffectKind, bool)>,
+    /// The effects that the engine asked for.
+    pub seen: BTreeSet<EffectKind>,
+    /// The rule that the node breaks.
+    #[cfg(test)]
+    pub mutation: Option<phalanx_consensus::Mutation>,
 }
 
 /// The probe of a simulated node.
@@ -34,6 +40,7 @@ pub(crate) struct SimProbe(pub Rc<RefCell<ProbeState>>);
 impl SimProbe {
     fn sees(&self, kind: EffectKind, is_before: bool) -> bool {
         let state = &mut *self.0.borrow_mut();
+        state.seen.insert(kind);
         match &mut state.armed {
             Some((armed, before, left)) if *armed == kind && *before == is_before => {
                 if *left > 0 {
@@ -56,6 +63,12 @@ impl Probe for SimProbe {
 
     fn after(&mut self, kind: EffectKind) -> bool {
         self.sees(kind, false)
+    }
+
+    // Only the tests of this crate break rules: nothing that is shipped can.
+    #[cfg(test)]
+    fn broken(&self) -> Option<phalanx_consensus::Mutation> {
+        self.0.borrow().mutation
     }
 }
 
@@ -84,8 +97,6 @@ pub(crate) struct SimNode {
     /// Numbers its envelopes; on disk.
     sequence: u64,
     genesis: Arc<Genesis>,
-    #[cfg(feature = "mutations")]
-    pub mutation: Option<phalanx_consensus::Mutation>,
 }
 
 impl SimNode {
@@ -102,14 +113,17 @@ impl SimNode {
             journal: MemoryJournal::default(),
             sequence: 0,
             genesis,
-            #[cfg(feature = "mutations")]
-            mutation: None,
         }
     }
 
     /// This node's clock.
     pub(crate) fn clock(&self, now_ms: u64) -> TimeMs {
         TimeMs(now_ms + self.byzantine.map_or(0, Byzantine::clock_ahead_ms))
+    }
+
+    /// Its last beat; 0 while it is down.
+    pub(crate) fn height(&self) -> Height {
+        self.process.as_ref().map_or(Height::ZERO, |p| p.consensus.app().ledger().tip().height)
     }
 
     pub(crate) fn kv(&self) -> &MemoryKv {
@@ -122,15 +136,11 @@ impl SimNode {
         let failed = |what: String| Fatal::Application(what);
         let replica = Replica::open(self.kv.clone(), &self.genesis, self.key.public(), Limits::default())
             .map_err(|error| failed(error.to_string()))?;
-        let attempts =
-            Attempts::open(self.journal.clone(), |_| {}).map_err(|error| failed(error.to_string()))?;
+        let attempts = Attempts::open(self.journal.clone(), &[], |_, _| {})
+            .map_err(|error| failed(error.to_string()))?;
         let config =
             Config { mesh: self.genesis.mesh, key: self.key.clone(), params: self.genesis.params.clone() };
         let mut consensus = Consensus::with_probe(config, replica, self.wal.clone(), self.probe.clone());
-        #[cfg(feature = "mutations")]
-        if let Some(mutation) = self.mutation {
-            consensus.mutate(mutation);
-        }
         let outputs = consensus.start(self.clock(now_ms))?;
         self.process =
             Some(Process { consensus, attempts, pending: BTreeMap::new(), reported: BTreeSet::new() });

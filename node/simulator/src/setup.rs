@@ -1,9 +1,10 @@
 //! The mesh that is simulated: its genesis, keys and workers.
 
+use crate::scenario::MeshMode;
 use phalanx_fabric::defaults::planetary;
 use phalanx_types::{
     DecodeError, Genesis, Hash, Name, Params, SigningKey, TimeMs, Validator, Weight, WorkerOffer,
-    params::{Mode, Verification},
+    params::Verification,
     tenant::{Quota, Tenant},
 };
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,7 +23,7 @@ pub(crate) struct Setup {
     pub tenant: SigningKey,
 }
 
-fn key(purpose: u8, number: u64) -> SigningKey {
+pub(crate) fn key(purpose: u8, number: u64) -> SigningKey {
     let mut seed = [purpose; 32];
     if let Some(head) = seed.get_mut(..8) {
         head.copy_from_slice(&number.to_le_bytes());
@@ -31,11 +32,7 @@ fn key(purpose: u8, number: u64) -> SigningKey {
 }
 
 /// A mesh of `count` nodes in the planetary fabric, each with two workers.
-pub(crate) fn setup(
-    count: usize,
-    mode: Option<Mode>,
-    verification: Verification,
-) -> Result<Setup, DecodeError> {
+pub(crate) fn setup(count: usize, mode: MeshMode, verification: Verification) -> Result<Setup, DecodeError> {
     let planetary = planetary()?;
     let nodes: Vec<SigningKey> = (0..count as u64).map(|i| key(1, i)).collect();
     let regions: Vec<Name> = planetary.shards.iter().map(|s| s.name.clone()).collect();
@@ -71,8 +68,8 @@ pub(crate) fn setup(
         time: TimeMs(BEGIN_MS),
         chain: None,
         owner: owner.public(),
+        mode: mode.of(&validators),
         validators,
-        mode: mode.unwrap_or(Mode::FullyDistributed),
         verification,
         shards: planetary.shards,
         latencies: planetary.latencies,

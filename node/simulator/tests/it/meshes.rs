@@ -1,12 +1,8 @@
 //! Whole meshes: agreement, validity, nothing lost, nothing started twice.
 
-use phalanx_simulator::{FaultSet, MeshReport, MeshScenario, simulate_mesh};
-
-fn run(scenario: &MeshScenario) -> MeshReport {
-    let report = simulate_mesh(scenario).unwrap();
-    assert!(report.violations.is_empty(), "{:#?}", report);
-    report
-}
+use crate::run;
+use phalanx_simulator::{FaultSet, MeshReport, MeshScenario, sweep};
+use std::ops::ControlFlow;
 
 #[test]
 fn a_calm_mesh_decides_and_ends_every_job() {
@@ -23,32 +19,64 @@ fn seeds(from: u64, to: u64, faults: &str, beats: u64) {
 
 #[test]
 fn lost_and_late_messages_cost_time_and_nothing_else() {
-    seeds(0, 6, "drop,delay", 120);
+    seeds(0, 4, "drop,delay", 100);
 }
 
 #[test]
 fn partitions_heal_without_a_fork() {
-    seeds(10, 16, "partition,delay", 120);
+    seeds(10, 13, "partition,delay", 100);
 }
 
 #[test]
 fn crashes_lose_nothing_and_start_nothing_twice() {
-    seeds(20, 28, "crash,drop", 120);
+    seeds(20, 24, "crash,drop", 100);
 }
 
 #[test]
 fn one_liar_of_four_changes_nothing() {
-    seeds(30, 46, "byzantine,drop", 150);
+    seeds(30, 36, "byzantine,drop", 100);
 }
 
 #[test]
 fn everything_at_once() {
-    seeds(50, 60, "all", 200);
+    seeds(50, 56, "all", 120);
 }
 
 #[test]
 fn the_same_seed_gives_the_same_run() {
-    let scenario = MeshScenario::new(4, 3, 150, FaultSet::all());
-    assert_eq!(run(&scenario), run(&scenario));
-    assert_ne!(run(&scenario).audit, run(&MeshScenario::new(4, 4, 150, FaultSet::all())).audit);
+    let scenario = MeshScenario::new(4, 3, 80, FaultSet::all());
+    let report = run(&scenario);
+    assert_eq!(report, run(&scenario));
+    assert_ne!(report.audit, run(&MeshScenario::new(4, 4, 20, FaultSet::all())).audit);
+}
+
+#[test]
+fn a_sweep_tells_in_the_order_of_the_seeds_and_as_one_thread_does() {
+    let scenario = MeshScenario::new(4, 0, 30, FaultSet::all());
+    let told = |threads| {
+        let mut reports: Vec<MeshReport> = Vec::new();
+        sweep(&scenario, 5..11, threads, |report| {
+            reports.push(report);
+            ControlFlow::Continue(())
+        })
+        .unwrap();
+        reports
+    };
+    let one = told(1);
+    assert_eq!(one.iter().map(|r| r.seed).collect::<Vec<_>>(), [5, 6, 7, 8, 9, 10]);
+    assert_eq!(one, told(3));
+}
+
+#[test]
+#[ignore = "slow: 200 seeds"]
+fn two_hundred_seeds_with_every_fault_hold_slow() {
+    let mut broken = Vec::new();
+    sweep(&MeshScenario::new(4, 0, 300, FaultSet::all()), 0..200, 2, |report| {
+        if !report.violations.is_empty() {
+            broken.push((report.seed, report.violations));
+        }
+        ControlFlow::Continue(())
+    })
+    .unwrap();
+    assert!(broken.is_empty(), "{broken:#?}");
 }
