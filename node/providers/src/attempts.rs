@@ -9,6 +9,8 @@
 //!   the mesh may make a new one.
 //! - **W5** An outcome is durable, and is reported until the mesh no longer
 //!   waits for it.
+//! - **W6** Where the journal holds nothing, whatever the mesh wanted when the
+//!   node started may have been started before, and is `lost`.
 //!
 //! The state is level-triggered: [`Attempts::reconcile`] compares what the
 //! decided state wants with the journal. The decided state never goes back, so
@@ -79,12 +81,25 @@ pub fn empty_report(worker: &Name, attempt: AttemptId, outcome: Outcome) -> Outc
 
 impl<J: Journal> Attempts<J> {
     /// Reads the journal. Attempts that were started and have no outcome are
-    /// `lost`, once `kill_leftovers` has ended what is left of them (W3).
+    /// `lost`, once `kill_leftovers` has ended what is left of them (W3). So are
+    /// those of `wanted`, the decided state that this node had at its end, when
+    /// the journal holds nothing, as after an operator moved it away (W6).
     ///
     /// # Errors
     /// When the journal cannot be read or written.
-    pub fn open(mut journal: J, mut kill_leftovers: impl FnMut(&ProcessMark)) -> Result<Self, JournalError> {
-        let records = journal.load()?;
+    pub fn open(
+        mut journal: J,
+        wanted: &[WantedAttempt],
+        mut kill_leftovers: impl FnMut(&AttemptId, Option<&ProcessMark>),
+    ) -> Result<Self, JournalError> {
+        let mut records = journal.load()?;
+        if records.is_empty() {
+            for want in wanted {
+                let starting = Record::Starting { attempt: want.attempt, worker: want.worker.clone() };
+                journal.append(&starting)?;
+                records.push(starting);
+            }
+        }
         let mut states: BTreeMap<AttemptId, State> = BTreeMap::new();
         for record in &records {
             match record {
@@ -113,9 +128,7 @@ impl<J: Journal> Attempts<J> {
         let mut count = records.len();
         for (attempt, state) in &mut states {
             if let State::Running { worker, mark, .. } = state {
-                if let Some(mark) = mark {
-                    kill_leftovers(mark);
-                }
+                kill_leftovers(attempt, mark.as_ref());
                 let report = empty_report(worker, *attempt, Outcome::Lost);
                 journal.append(&Record::Ended { report: report.clone() })?;
                 count += 1;
@@ -282,7 +295,7 @@ mod tests {
         fn an_attempt_is_spawned_at_most_once(steps in prop::collection::vec(
             (0_u8..4, 1_u32..4, 0_u8..6, prop::option::of(0_u64..4)), 1..80)) {
             let journal = MemoryJournal::default();
-            let mut attempts = Attempts::open(journal.clone(), |_| {}).unwrap();
+            let mut attempts = Attempts::open(journal.clone(), &[], |_, _| {}).unwrap();
             let mut spawned: BTreeMap<AttemptId, u32> = BTreeMap::new();
             let (mut current, mut last): (BTreeMap<u8, u32>, BTreeMap<u8, u32>) = Default::default();
             for (at, (job, by, action, crash_after)) in (0_u64..).zip(steps) {
@@ -310,7 +323,7 @@ mod tests {
                 }
                 if crash_after.is_some() || action == 4 {
                     journal.heal();
-                    attempts = Attempts::open(journal.clone(), |_| {}).unwrap();
+                    attempts = Attempts::open(journal.clone(), &[], |_, _| {}).unwrap();
                     prop_assert_eq!(attempts.running().count(), 0);
                 }
             }
@@ -320,23 +333,32 @@ mod tests {
     #[test]
     fn a_started_attempt_is_lost_after_a_restart_and_its_leftovers_are_killed() {
         let journal = MemoryJournal::default();
-        let mut attempts = Attempts::open(journal.clone(), |_| {}).unwrap();
+        let mut attempts = Attempts::open(journal.clone(), &[], |_, _| {}).unwrap();
         attempts.reconcile(TimeMs(1), &[want(1, 1, 100)]).unwrap();
         let mark = ProcessMark { group: 7, start_ticks: 9, boot: "b".into() };
         attempts.started(want(1, 1, 0).attempt, mark.clone()).unwrap();
         let mut killed = Vec::new();
-        let attempts = Attempts::open(journal, |m| killed.push(m.clone())).unwrap();
-        assert_eq!(killed, [mark]);
+        let attempts = Attempts::open(journal, &[], |_, m| killed.push(m.cloned())).unwrap();
+        assert_eq!(killed, [Some(mark)]);
         let outcomes: Vec<_> = attempts.reports().map(|r| r.outcome.clone()).collect();
         assert_eq!(outcomes, [Outcome::Lost]);
     }
 
     #[test]
     fn a_lease_that_is_over_ends_the_attempt_once() {
-        let mut attempts = Attempts::open(MemoryJournal::default(), |_| {}).unwrap();
+        let mut attempts = Attempts::open(MemoryJournal::default(), &[], |_, _| {}).unwrap();
         attempts.reconcile(TimeMs(1), &[want(1, 1, 100)]).unwrap();
         assert!(attempts.expire(TimeMs(100)).is_empty());
         assert_eq!(attempts.expire(TimeMs(101)).len(), 1);
         assert!(attempts.expire(TimeMs(102)).is_empty());
+    }
+    #[test]
+    fn an_attempt_that_an_empty_journal_may_have_forgotten_is_lost_and_not_started() {
+        let before = [want(1, 1, 100)];
+        let mut attempts = Attempts::open(MemoryJournal::default(), &before, |_, _| {}).unwrap();
+        let actions = attempts.reconcile(TimeMs(1), &[want(1, 1, 100), want(2, 1, 100)]).unwrap();
+        assert_eq!(actions, [Action::Spawn(want(2, 1, 100))]);
+        let lost: Vec<_> = attempts.reports().map(|r| (r.attempt, r.outcome.clone())).collect();
+        assert_eq!(lost, [(want(1, 1, 0).attempt, Outcome::Lost)]);
     }
 }

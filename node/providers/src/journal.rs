@@ -1,12 +1,10 @@
 //! The worker's journal: what was started, and how it ended.
 //!
-//! A file of frames: length as u32 little-endian, the first 8 bytes of SHA-256
-//! over length and record, record. A torn frame at the end was being written
-//! when the node went down and is cut off; damage before it is an error.
+//! A file of frames ([`phalanx_types::frames`]). A torn frame at the end was being
+//! written when the node went down and is cut off; damage is an error.
 
 use borsh::{BorshDeserialize, BorshSerialize};
-use phalanx_types::{AttemptId, Name, codec, decode_exact, job::OutcomeReport};
-use sha2::{Digest, Sha256};
+use phalanx_types::{AttemptId, Name, codec, decode_exact, frames, job::OutcomeReport};
 use std::{
     fs::{File, OpenOptions},
     io::{Read, Write},
@@ -15,7 +13,6 @@ use std::{
 };
 
 const RECORD_BYTES_MAX: usize = 64 << 10;
-const HEAD: usize = 12;
 
 /// Enough to find an attempt's processes again, and nobody else's.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
@@ -61,16 +58,18 @@ pub enum Record {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum JournalError {
     /// It cannot be read or written.
-    #[error("the worker's journal {path}: {reason}")]
+    #[error(
+        "the worker's journal {path} cannot be used ({reason}): free space or mend the disk, then start again"
+    )]
     Io {
         /// Its file.
         path: String,
         /// Why.
         reason: String,
     },
-    /// It is damaged before its end.
+    /// It is damaged.
     #[error(
-        "the worker's journal {path} is damaged at byte {at}: move it away to report all its attempts as lost by their leases, and start again"
+        "the worker's journal {path} is damaged at byte {at}: move it away and start again; what this node was running is then reported as lost, and nothing is started twice"
     )]
     Damaged {
         /// Its file.
@@ -101,41 +100,26 @@ pub trait Journal {
     fn rewrite(&mut self, records: &[Record]) -> Result<(), JournalError>;
 }
 
-fn frame(record: &Record) -> Vec<u8> {
-    let body = codec::encode(record);
-    let len = (body.len() as u32).to_le_bytes();
-    let mut frame = len.to_vec();
-    frame.extend_from_slice(&checksum(len, &body));
-    frame.extend_from_slice(&body);
-    frame
-}
-
-fn checksum(len: [u8; 4], body: &[u8]) -> [u8; 8] {
-    let digest: [u8; 32] = Sha256::new().chain_update(len).chain_update(body).finalize().into();
-    let [a, b, c, d, e, f, g, h, ..] = digest;
-    [a, b, c, d, e, f, g, h]
+/// The frame of a record.
+#[must_use]
+pub fn frame(record: &Record) -> Vec<u8> {
+    frames::frame(&codec::encode(record))
 }
 
 /// The whole records of a file, and where they end.
-fn parse(bytes: &[u8]) -> Result<(Vec<Record>, usize), usize> {
-    let (mut records, mut at) = (Vec::new(), 0);
-    while let Some((head, rest)) = bytes.get(at..).and_then(|b| b.split_at_checked(HEAD)) {
-        let (len_bytes, sum) = head.split_at(4);
-        let Ok(len_bytes) = <[u8; 4]>::try_from(len_bytes) else { break };
-        let len = u32::from_le_bytes(len_bytes) as usize;
-        if len > RECORD_BYTES_MAX {
-            return Err(at);
-        }
-        let Some(body) = rest.get(..len) else { break };
-        let record = decode_exact::<Record>(body, RECORD_BYTES_MAX, "journal record");
-        match record {
-            Ok(record) if sum == checksum(len_bytes, body) => records.push(record),
-            _ if rest.len() > len => return Err(at),
-            _ => break,
-        }
-        at += HEAD + len;
+///
+/// # Errors
+/// The place of a frame that is damaged and is not the last.
+pub fn parse(bytes: &[u8]) -> Result<(Vec<Record>, usize), usize> {
+    let read = frames::read(bytes, RECORD_BYTES_MAX).map_err(|damaged| damaged.at)?;
+    let mut at = 0;
+    let mut records = Vec::with_capacity(read.records.len());
+    for body in &read.records {
+        // Its checksum holds, so another program wrote it.
+        records.push(decode_exact(body, RECORD_BYTES_MAX, "journal record").map_err(|_| at)?);
+        at += frames::HEAD + body.len();
     }
-    Ok((records, at))
+    Ok((records, read.whole_len))
 }
 
 /// A journal in a file.
@@ -258,6 +242,8 @@ mod tests {
     }
 
     proptest! {
+        // Each case syncs a file many times.
+        #![proptest_config(ProptestConfig::with_cases(32))]
         #[test]
         fn a_torn_end_is_cut_and_the_rest_is_read(count in 1_u8..20, cut in 1_usize..40) {
             let folder = tempfile::tempdir().unwrap();
@@ -283,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn damage_before_the_end_is_an_error_that_names_the_place() {
+    fn damage_is_an_error_that_names_the_place() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("journal");
         let mut journal = FileJournal::open(&path).unwrap();

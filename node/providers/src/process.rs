@@ -2,11 +2,8 @@
 
 use crate::{
     journal::ProcessMark,
-    shim::{Exit, Stat, Task},
-};
-use nix::{
-    sys::signal::{Signal, kill},
-    unistd::Pid,
+    processes::{SHIM_VARIABLE, end_leftovers, mark_of},
+    shim::{Exit, Task},
 };
 use phalanx_types::{AttemptId, Name, Work};
 use serde::{Deserialize, Serialize};
@@ -72,12 +69,32 @@ impl ProcessProvider {
                 args.len()
             ));
         }
+        if !allowed.path.is_absolute() {
+            return Err(format!("the list of allowed commands names no absolute path for {program}"));
+        }
         Ok(Task {
             program: allowed.path.clone(),
             args: allowed.args.iter().chain(args).cloned().collect(),
-            folder: self.work.join(format!("{}-{}", attempt.job, attempt.number)),
+            folder: self.folder(attempt),
             limits: *limits,
         })
+    }
+
+    /// The folder of an attempt, by which its processes can be found.
+    #[must_use]
+    pub fn folder(&self, attempt: &AttemptId) -> PathBuf {
+        let work = std::path::absolute(&self.work).unwrap_or_else(|_| self.work.clone());
+        work.join(format!("{}-{}", attempt.job, attempt.number))
+    }
+
+    /// Ends what is left of an attempt of an earlier run of this node.
+    pub fn end_leftovers(&self, attempt: &AttemptId, mark: Option<&ProcessMark>) {
+        end_leftovers(&self.folder(attempt), mark);
+    }
+
+    /// Removes what attempts of earlier runs have left on the disk.
+    pub fn clear_folders(&self) {
+        let _ = std::fs::remove_dir_all(&self.work);
     }
 
     /// Starts a command.
@@ -91,6 +108,7 @@ impl ProcessProvider {
         let mut child = Command::new(program)
             .args(args)
             .env_clear()
+            .env(SHIM_VARIABLE, &task.folder)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -127,36 +145,14 @@ impl Running {
         }
         let _ = self.child.wait().await;
         let exit: Option<Exit> = serde_json::from_slice(&said).ok();
+        if exit.is_none() {
+            // The shim is gone, but not what it was to watch over: nobody may
+            // start the job anew beside it.
+            let (folder, mark) = (self.folder.clone(), self.mark.clone());
+            let _ = tokio::task::spawn_blocking(move || end_leftovers(&folder, Some(&mark))).await;
+        }
         // What was written is gone with its attempt; digests and lengths stay.
         let _ = std::fs::remove_dir_all(&self.folder);
         exit.unwrap_or_else(|| Exit { outcome: phalanx_types::Outcome::Lost, ..Exit::not_started("") })
-    }
-}
-
-fn boot() -> String {
-    std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_owned()
-}
-
-fn mark_of(pid: i32) -> Option<ProcessMark> {
-    Stat::of(pid).map(|stat| ProcessMark { group: pid, start_ticks: stat.start_ticks, boot: boot() })
-}
-
-/// Ends what is left of an attempt of an earlier run of this node: the shim, if
-/// it is still the process that was started, and everything in its session.
-pub fn kill_leftovers(mark: &ProcessMark) {
-    if mark.boot != boot() {
-        return;
-    }
-    let leader = Stat::of(mark.group);
-    // A number that was given to another process since then is left alone. When
-    // the leader is gone, the session is still its own: numbers of sessions are
-    // not given out again while a member lives.
-    if leader.is_some_and(|stat| stat.start_ticks != mark.start_ticks) {
-        return;
-    }
-    for stat in
-        Stat::all().iter().filter(|stat| stat.session == mark.group && stat.start_ticks >= mark.start_ticks)
-    {
-        let _ = kill(Pid::from_raw(stat.pid), Signal::SIGKILL);
     }
 }

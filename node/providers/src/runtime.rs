@@ -3,7 +3,7 @@
 use crate::{
     attempts::{Action, Attempts, KillReason},
     journal::{FileJournal, JournalError},
-    process::{ProcessProvider, kill_leftovers},
+    process::ProcessProvider,
     shim::Exit,
 };
 use phalanx_types::{
@@ -37,12 +37,20 @@ enum Message {
 }
 
 impl WorkerRuntime {
-    /// Opens the journal; ends what is left of an earlier run.
+    /// Opens the journal; ends what is left of an earlier run. `wanted` is what
+    /// the decided state that this node begins with wants of its workers.
     ///
     /// # Errors
     /// When the journal cannot be used.
-    pub fn open(journal: &Path, provider: ProcessProvider) -> Result<Self, JournalError> {
-        let attempts = Attempts::open(FileJournal::open(journal)?, kill_leftovers)?;
+    pub fn open(
+        journal: &Path,
+        provider: ProcessProvider,
+        wanted: &[WantedAttempt],
+    ) -> Result<Self, JournalError> {
+        let attempts = Attempts::open(FileJournal::open(journal)?, wanted, |attempt, mark| {
+            provider.end_leftovers(attempt, mark);
+        })?;
+        provider.clear_folders();
         let (exit_sender, exits) = mpsc::channel(EXITS_MAX);
         Ok(Self {
             attempts,

@@ -4,14 +4,14 @@
 //! that whatever a command forks stays within reach. It reads its task from
 //! standard input as one JSON line, and ends the command when that pipe closes:
 //! a node that is killed takes its work with it. It writes one JSON line about
-//! how the command ended.
+//! how the command ended, when nothing of it is left.
 
+use crate::processes::{ATTEMPT_VARIABLE, below_me, below_me_by_all, cpu_ms, kill_all, rss_bytes};
 use nix::{
     sys::{
         prctl::set_child_subreaper,
-        resource::{Resource, setrlimit},
-        signal::{Signal, kill, killpg},
-        wait::{WaitPidFlag, WaitStatus, waitpid},
+        resource::{Resource, UsageWho, getrlimit, getrusage, setrlimit},
+        signal::{Signal, killpg},
     },
     unistd::{Pid, setsid},
 };
@@ -19,14 +19,13 @@ use phalanx_types::{
     Hash, Outcome,
     job::{CommandLimits, Limit},
 };
+use rustix::{io::Errno, process::WaitOptions};
 use serde::{Deserialize, Serialize};
 use sha3::{Digest, Sha3_256};
 use std::{
-    collections::BTreeSet,
-    fs::File,
     io::{BufRead, Read, Write},
-    os::unix::process::{CommandExt, ExitStatusExt},
-    path::PathBuf,
+    os::unix::process::CommandExt,
+    path::{Path, PathBuf},
     process::{Command, ExitCode, Stdio},
     sync::{
         Arc,
@@ -38,14 +37,22 @@ use std::{
 
 /// How often limits are looked at.
 const LOOK: Duration = Duration::from_millis(10);
+/// How often they are looked at once a command has run for [`YOUNG`].
+const LOOK_LATER: Duration = Duration::from_millis(30);
+/// How long a command is looked at more often: most are short.
+const YOUNG: Duration = Duration::from_secs(2);
+/// How often the files of a command are counted.
+const LOOK_FILES: Duration = Duration::from_millis(200);
+/// Files of a command that are counted at most; more are too many.
+const FILES_MAX: usize = 10_000;
+/// What a command may write into its folder, when its output may be less.
+const FILE_BYTES_MIN: u64 = 64 << 20;
 /// Time between asking a command to end and ending it.
 const GRACE: Duration = Duration::from_millis(500);
-/// Rounds of killing what is left; each round sees what the last one missed.
-const KILL_ROUNDS: u32 = 100;
-/// Bytes of each output that are kept in a file.
-const KEPT_BYTES: usize = 64 << 10;
-/// Clock ticks in a second, as Linux reports CPU time.
-const TICKS_PER_S: u64 = 100;
+/// Longest time for ending what is left; see [`end_all`].
+const END_PATIENCE: Duration = Duration::from_secs(30);
+/// Time between two rounds of killing.
+const ROUND: Duration = Duration::from_millis(1);
 
 /// What a shim is to do.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -123,6 +130,48 @@ struct Seen {
     digest: [u8; 32],
 }
 
+/// Bytes that a command may have in its folder.
+fn file_bytes_max(limits: &CommandLimits) -> u64 {
+    u64::from(limits.output_bytes).max(FILE_BYTES_MIN)
+}
+
+/// Starts the command with limits of the kernel besides the shim's: a stop for
+/// what grows faster than it is looked at. They are the command's alone, so the
+/// shim takes them back for itself.
+fn start(task: &Task) -> std::io::Result<std::process::Child> {
+    let limits = &task.limits;
+    let cpu_s = u64::from(limits.cpu_ms).div_ceil(1_000).saturating_add(2);
+    let address_space = (u64::from(limits.memory_mib) * 4 + 1_024) << 20;
+    let of_command = [
+        (Resource::RLIMIT_CORE, 0),
+        (Resource::RLIMIT_CPU, cpu_s),
+        (Resource::RLIMIT_AS, address_space),
+        (Resource::RLIMIT_FSIZE, file_bytes_max(limits)),
+    ];
+    let of_shim = of_command.map(|(resource, value)| {
+        let (soft, hard) = getrlimit(resource).unwrap_or((u64::MAX, u64::MAX));
+        let _ = setrlimit(resource, value.min(hard), hard);
+        (resource, soft, hard)
+    });
+    let child = Command::new(&task.program)
+        .args(&task.args)
+        .env_clear()
+        .env("PATH", "/usr/local/bin:/usr/bin:/bin")
+        .env("LANG", "C.UTF-8")
+        .env("HOME", &task.folder)
+        .env(ATTEMPT_VARIABLE, &task.folder)
+        .current_dir(&task.folder)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .process_group(0)
+        .spawn();
+    for (resource, soft, hard) in of_shim {
+        let _ = setrlimit(resource, soft, hard);
+    }
+    child
+}
+
 fn run(task: &Task) -> Exit {
     let started = Instant::now();
     // A session of its own; orphans come here instead of to init.
@@ -130,88 +179,28 @@ fn run(task: &Task) -> Exit {
     if let Err(error) = set_child_subreaper(true) {
         return Exit::not_started(format!("no subreaper: {error}"));
     }
-    let _ = setrlimit(Resource::RLIMIT_CORE, 0, 0);
-    let cpu_s = u64::from(task.limits.cpu_ms).div_ceil(1_000).saturating_add(2);
-    let _ = setrlimit(Resource::RLIMIT_CPU, cpu_s, cpu_s.saturating_add(2));
-    // A stop for one that grows faster than it is looked at.
-    let address_space = (u64::from(task.limits.memory_mib) * 4 + 1_024) << 20;
-    let _ = setrlimit(Resource::RLIMIT_AS, address_space, address_space);
-    let child = Command::new(&task.program)
-        .args(&task.args)
-        .env_clear()
-        .env("PATH", "/usr/local/bin:/usr/bin:/bin")
-        .env("LANG", "C.UTF-8")
-        .env("HOME", &task.folder)
-        .current_dir(&task.folder)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .process_group(0)
-        .spawn();
-    let mut child = match child {
+    let mut child = match start(task) {
         Ok(child) => child,
         Err(error) => return Exit::not_started(format!("{}: {error}", task.program.display())),
     };
     let stop = Arc::new(AtomicBool::new(false));
     let output = Arc::new(AtomicU64::new(0));
-    let readers = [
-        reader(child.stdout.take(), task.folder.join("stdout"), &output),
-        reader(child.stderr.take(), task.folder.join("stderr"), &output),
-    ];
+    let readers = [reader(child.stdout.take(), &output), reader(child.stderr.take(), &output)];
     // The node closes the pipe, or is gone.
     let stopper = Arc::clone(&stop);
     thread::spawn(move || {
-        let mut rest = Vec::new();
-        let _ = std::io::stdin().lock().read_to_end(&mut rest);
+        let mut rest = [0; 64];
+        while matches!(std::io::stdin().lock().read(&mut rest), Ok(1..)) {}
         stopper.store(true, Ordering::Relaxed);
     });
-    let group = Pid::from_raw(child.id().cast_signed());
-    let limits = &task.limits;
-    let mut cpu_ms: u64 = 0;
-    let outcome = loop {
-        match child.try_wait() {
-            Ok(Some(status)) => {
-                break status
-                    .code()
-                    .map_or(Outcome::Signalled { signal: status.signal().unwrap_or(0) }, |code| {
-                        Outcome::Exited { code }
-                    });
-            }
-            Ok(None) => {}
-            Err(_) => break Outcome::Lost,
-        }
-        let tree = Tree::look();
-        cpu_ms = cpu_ms.max(tree.cpu_ms);
-        let reached = if stop.load(Ordering::Relaxed) {
-            Some(Outcome::Killed)
-        } else if started.elapsed() > Duration::from_millis(limits.time_ms.into()) {
-            Some(Outcome::LimitReached { limit: Limit::Time })
-        } else if output.load(Ordering::Relaxed) > u64::from(limits.output_bytes) {
-            Some(Outcome::LimitReached { limit: Limit::Output })
-        } else if tree.rss_bytes > u64::from(limits.memory_mib) << 20 {
-            Some(Outcome::LimitReached { limit: Limit::Memory })
-        } else if tree.cpu_ms > u64::from(limits.cpu_ms) {
-            Some(Outcome::LimitReached { limit: Limit::Cpu })
-        } else {
-            None
-        };
-        if let Some(outcome) = reached {
-            let _ = killpg(group, Signal::SIGTERM);
-            let asked = Instant::now();
-            while asked.elapsed() < GRACE && matches!(child.try_wait(), Ok(None)) {
-                thread::sleep(LOOK);
-            }
-            break outcome;
-        }
-        thread::sleep(LOOK);
-    };
+    let outcome = watch(task, started, Pid::from_raw(child.id().cast_signed()), &stop, &output);
     end_all();
-    let _ = child.wait();
     let [stdout, stderr] =
         readers.map(|reader| reader.join().unwrap_or(Seen { len: 0, digest: Sha3_256::digest(b"").into() }));
+    let cpu_ms = waited_cpu_ms();
     let bounded = |value: u64| u32::try_from(value).unwrap_or(u32::MAX);
     Exit {
-        outcome,
+        outcome: with_last_look(outcome, &task.limits, cpu_ms, stdout.len + stderr.len),
         stdout_len: bounded(stdout.len),
         stdout_sha3: Hash(stdout.digest),
         stderr_len: bounded(stderr.len),
@@ -221,17 +210,140 @@ fn run(task: &Task) -> Exit {
     }
 }
 
-/// Reads an output to its end: counts, digests, keeps the beginning.
-fn reader(
-    source: Option<impl Read + Send + 'static>,
-    kept: PathBuf,
-    total: &Arc<AtomicU64>,
-) -> thread::JoinHandle<Seen> {
+/// What a command that ended by itself had overstepped before anybody looked.
+fn with_last_look(outcome: Outcome, limits: &CommandLimits, cpu_ms: u64, output: u64) -> Outcome {
+    let by_itself = matches!(outcome, Outcome::Exited { .. } | Outcome::Signalled { .. });
+    let signal = match outcome {
+        Outcome::Signalled { signal } => Signal::try_from(signal).ok(),
+        _ => None,
+    };
+    if !by_itself {
+        outcome
+    } else if output > u64::from(limits.output_bytes) || signal == Some(Signal::SIGXFSZ) {
+        Outcome::LimitReached { limit: Limit::Output }
+    } else if cpu_ms > u64::from(limits.cpu_ms) || signal == Some(Signal::SIGXCPU) {
+        Outcome::LimitReached { limit: Limit::Cpu }
+    } else {
+        outcome
+    }
+}
+
+/// Waits until the command ends, reaches a limit, or is to stop.
+fn watch(task: &Task, started: Instant, command: Pid, stop: &AtomicBool, output: &AtomicU64) -> Outcome {
+    let limits = &task.limits;
+    let mut files_seen = started;
+    loop {
+        match reap(command) {
+            Reaped { command: Some(outcome), .. } => return outcome,
+            Reaped { is_alone: true, .. } => return Outcome::Lost,
+            Reaped { .. } => {}
+        }
+        let members = below_me();
+        let files_due = files_seen.elapsed() > LOOK_FILES;
+        let reached = if stop.load(Ordering::Relaxed) {
+            Some(Outcome::Killed)
+        } else if started.elapsed() > Duration::from_millis(limits.time_ms.into()) {
+            Some(Outcome::LimitReached { limit: Limit::Time })
+        } else if output.load(Ordering::Relaxed) > u64::from(limits.output_bytes)
+            || files_due && !fits(&task.folder, file_bytes_max(limits))
+        {
+            Some(Outcome::LimitReached { limit: Limit::Output })
+        } else if rss_bytes(&members) > u64::from(limits.memory_mib) << 20 {
+            Some(Outcome::LimitReached { limit: Limit::Memory })
+        } else if cpu_ms(&members) + waited_cpu_ms() > u64::from(limits.cpu_ms) {
+            Some(Outcome::LimitReached { limit: Limit::Cpu })
+        } else {
+            None
+        };
+        if files_due {
+            files_seen = Instant::now();
+        }
+        if let Some(outcome) = reached {
+            // What takes memory or disk is given no time to take more.
+            let is_greedy = matches!(outcome, Outcome::LimitReached { limit: Limit::Memory | Limit::Output });
+            if !is_greedy {
+                ask_to_end(command);
+            }
+            return outcome;
+        }
+        thread::sleep(if started.elapsed() < YOUNG { LOOK } else { LOOK_LATER });
+    }
+}
+
+fn ask_to_end(command: Pid) {
+    let _ = killpg(command, Signal::SIGTERM);
+    let asked = Instant::now();
+    while asked.elapsed() < GRACE && reap(command).command.is_none() {
+        thread::sleep(LOOK);
+    }
+}
+
+/// What reaping has shown.
+struct Reaped {
+    /// How the command itself ended, if it did just now.
+    command: Option<Outcome>,
+    /// Nothing is left below this process: since it adopts orphans, what has no
+    /// child has no descendant.
+    is_alone: bool,
+}
+
+/// Reaps what has ended below this process: the command, and orphans.
+fn reap(command: Pid) -> Reaped {
+    let mut reaped = Reaped { command: None, is_alone: false };
+    loop {
+        match rustix::process::wait(WaitOptions::NOHANG) {
+            Ok(Some((pid, status))) if pid.as_raw_nonzero().get() == command.as_raw() => {
+                reaped.command = match status.exit_status() {
+                    Some(code) => Some(Outcome::Exited { code }),
+                    None => status.terminating_signal().map(|signal| Outcome::Signalled { signal }),
+                };
+            }
+            Ok(Some(_)) | Err(Errno::INTR) => {}
+            Ok(None) => return reaped,
+            Err(_) => {
+                reaped.is_alone = true;
+                return reaped;
+            }
+        }
+    }
+}
+
+/// CPU time of everything that was reaped.
+fn waited_cpu_ms() -> u64 {
+    let Ok(usage) = getrusage(UsageWho::RUSAGE_CHILDREN) else { return 0 };
+    let ms = |time: nix::sys::time::TimeVal| {
+        u64::try_from(time.tv_sec()).unwrap_or(0) * 1_000 + u64::try_from(time.tv_usec()).unwrap_or(0) / 1_000
+    };
+    ms(usage.user_time()) + ms(usage.system_time())
+}
+
+/// Whether what is in a folder stays below a number of bytes and of files.
+fn fits(folder: &Path, bytes_max: u64) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    let (mut bytes, mut files) = (0_u64, 0_usize);
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+            let Ok(meta) = entry.metadata() else { continue };
+            files += 1;
+            bytes = bytes.saturating_add(meta.blocks().saturating_mul(512));
+            if files > FILES_MAX || bytes > bytes_max {
+                return false;
+            }
+            if meta.is_dir() {
+                folders.push(entry.path());
+            }
+        }
+    }
+    true
+}
+
+/// Reads an output to its end: counts and digests.
+fn reader(source: Option<impl Read + Send + 'static>, total: &Arc<AtomicU64>) -> thread::JoinHandle<Seen> {
     let total = Arc::clone(total);
     thread::spawn(move || {
         let mut digest = Sha3_256::new();
         let mut len: u64 = 0;
-        let mut head = Vec::new();
         let mut buffer = vec![0; 64 << 10];
         let Some(mut source) = source else { return Seen { len, digest: digest.finalize().into() } };
         while let Ok(read) = source.read(&mut buffer) {
@@ -239,100 +351,22 @@ fn reader(
             digest.update(bytes);
             len += read as u64;
             total.fetch_add(read as u64, Ordering::Relaxed);
-            let room = KEPT_BYTES.saturating_sub(head.len());
-            head.extend_from_slice(bytes.get(..room.min(bytes.len())).unwrap_or_default());
         }
-        let _ = File::create(kept).and_then(|mut file| file.write_all(&head));
         Seen { len, digest: digest.finalize().into() }
     })
 }
 
-/// Ends every process below this one, however it is related, and reaps it.
+/// Ends every process below this one, however it is related, and reaps it. It
+/// returns when nothing is left. Only what hangs in the kernel is left behind
+/// after [`END_PATIENCE`]: it has its signal, and runs no more of its own.
 fn end_all() {
-    for _ in 0..KILL_ROUNDS {
-        let below = Tree::look().members;
-        for pid in &below {
-            let _ = kill(Pid::from_raw(*pid), Signal::SIGKILL);
-        }
-        while let Ok(status) = waitpid(None, Some(WaitPidFlag::WNOHANG)) {
-            if status == WaitStatus::StillAlive {
-                break;
-            }
-        }
-        if below.is_empty() {
+    let began = Instant::now();
+    while began.elapsed() < END_PATIENCE {
+        if reap(Pid::from_raw(0)).is_alone {
             return;
         }
-        thread::sleep(Duration::from_millis(2));
-    }
-}
-
-/// One line of `/proc/PID/stat`.
-pub(crate) struct Stat {
-    pub pid: i32,
-    pub state: char,
-    pub parent: i32,
-    pub session: i32,
-    pub start_ticks: u64,
-    cpu_ticks: u64,
-    rss_pages: u64,
-}
-
-impl Stat {
-    pub(crate) fn of(pid: i32) -> Option<Self> {
-        let text = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-        // The name may hold anything; the fields begin after its last bracket.
-        let (_, fields) = text.rsplit_once(')')?;
-        let fields: Vec<&str> = fields.split_whitespace().collect();
-        let number = |at: usize| fields.get(at).and_then(|f| f.parse::<u64>().ok()).unwrap_or(0);
-        let signed = |at: usize| fields.get(at).and_then(|f| f.parse::<i32>().ok()).unwrap_or(0);
-        Some(Self {
-            pid,
-            state: fields.first().and_then(|f| f.chars().next()).unwrap_or('?'),
-            parent: signed(1),
-            session: signed(3),
-            cpu_ticks: number(11) + number(12) + number(13) + number(14),
-            start_ticks: number(19),
-            rss_pages: number(21),
-        })
-    }
-
-    /// All processes.
-    pub(crate) fn all() -> Vec<Self> {
-        let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };
-        entries
-            .flatten()
-            .filter_map(|entry| entry.file_name().to_str().and_then(|name| name.parse().ok()))
-            .filter_map(Self::of)
-            .collect()
-    }
-}
-
-/// The processes below this one, and what they use.
-struct Tree {
-    members: Vec<i32>,
-    cpu_ms: u64,
-    rss_bytes: u64,
-}
-
-impl Tree {
-    fn look() -> Self {
-        let me = std::process::id().cast_signed();
-        let all = Stat::all();
-        let mut below: BTreeSet<i32> = BTreeSet::from([me]);
-        // Parents may have higher numbers than children: until nothing changes.
-        loop {
-            let before = below.len();
-            below.extend(all.iter().filter(|s| below.contains(&s.parent)).map(|s| s.pid).collect::<Vec<_>>());
-            if below.len() == before {
-                break;
-            }
-        }
-        below.remove(&me);
-        let members = || all.iter().filter(|s| below.contains(&s.pid));
-        Self {
-            cpu_ms: members().map(|s| s.cpu_ticks).sum::<u64>() * 1_000 / TICKS_PER_S,
-            rss_bytes: members().map(|s| s.rss_pages).sum::<u64>() * 4_096,
-            members: members().filter(|s| s.state != 'Z').map(|s| s.pid).collect(),
-        }
+        let members = below_me();
+        kill_all(if members.is_empty() { below_me_by_all() } else { members }.as_slice());
+        thread::sleep(ROUND);
     }
 }
