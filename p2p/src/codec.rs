@@ -1,6 +1,6 @@
 //! Questions and answers on a stream: length as u32 little-endian, then bytes.
 
-use futures::{AsyncReadExt, AsyncWriteExt, prelude::*};
+use futures::{AsyncReadExt, AsyncWriteExt, FutureExt, prelude::*};
 use libp2p::request_response::Codec;
 use std::io;
 
@@ -22,6 +22,13 @@ async fn read<T: AsyncRead + Unpin + Send>(io: &mut T, max: usize) -> io::Result
     let mut bytes = Vec::with_capacity(len.min(64 << 10));
     let read = io.take(len as u64).read_to_end(&mut bytes).await?;
     if read == len { Ok(bytes) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
+}
+
+/// The frame at the beginning of bytes that are all there; none when there is no
+/// whole one of at most `max` bytes.
+#[must_use]
+pub fn first_frame(bytes: &[u8], max: usize) -> Option<Vec<u8>> {
+    read(&mut futures::io::Cursor::new(bytes), max).now_or_never()?.ok()
 }
 
 async fn write<T: AsyncWrite + Unpin + Send>(io: &mut T, bytes: &[u8], max: usize) -> io::Result<()> {

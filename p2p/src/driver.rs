@@ -40,6 +40,8 @@ const UNJUDGED_MAX: usize = 4_096;
 const UNANSWERED_MAX: usize = 256;
 /// How often missing peers are dialled and bans looked at.
 const TEND: Duration = Duration::from_millis(200);
+/// A connection that held this long was worth having.
+const LASTING: Duration = Duration::from_secs(5);
 /// A QUIC connection on which nothing comes for this long is gone.
 const QUIC_IDLE_MS: u32 = 4_000;
 /// Points that faults cost.
@@ -62,6 +64,7 @@ struct Peer {
     messages_total: u64,
     bytes_total: u64,
     dialled: Duration,
+    connected: Duration,
     backoff: Duration,
 }
 
@@ -303,6 +306,7 @@ impl Driver {
             messages_total: 0,
             bytes_total: 0,
             dialled: Duration::ZERO,
+            connected: Duration::ZERO,
             backoff: Duration::ZERO,
         })
     }
@@ -376,8 +380,8 @@ impl Driver {
                 let now = self.now();
                 if let Some(peer) = self.peers.get_mut(&peer_id) {
                     peer.connections = num_established.get();
-                    peer.backoff = Duration::ZERO;
                     if num_established.get() == 1 {
+                        peer.connected = now;
                         peer.session.began(connection_id, now);
                         let key = peer.key;
                         let _ = self.events.try_send(MeshEvent::Connected(key));
@@ -386,9 +390,14 @@ impl Driver {
                 }
             }
             SwarmEvent::ConnectionClosed { peer_id, num_established, .. } => {
+                let now = self.now();
                 if let Some(peer) = self.peers.get_mut(&peer_id) {
                     peer.connections = num_established;
                     if num_established == 0 {
+                        // One who hangs up at once is not dialled at once.
+                        if now > peer.connected + LASTING {
+                            peer.backoff = Duration::ZERO;
+                        }
                         peer.session.ended();
                         let key = peer.key;
                         let _ = self.events.try_send(MeshEvent::Disconnected(key));

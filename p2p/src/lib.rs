@@ -16,7 +16,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 mod behaviour;
-mod codec;
+pub mod codec;
 mod config;
 mod driver;
 mod handle;

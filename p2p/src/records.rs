@@ -70,6 +70,12 @@ fn signed(body: &Body) -> Vec<u8> {
     bytes
 }
 
+/// The key pair of a 32-byte seed.
+#[must_use]
+pub fn keypair(seed: [u8; 32]) -> Option<Keypair> {
+    Keypair::ed25519_from_bytes(seed).ok()
+}
+
 /// The newest record of each peer.
 #[derive(Clone, Debug)]
 pub struct AddressBook {

@@ -1,8 +1,14 @@
 //! HTTP, events: the door through which people and programs talk to a node.
 //!
 //! The router knows the node only through [`NodeView`]. Every answer is JSON;
-//! an error is `{"code", "message", "remedy"}`. Every call needs the token of
-//! the node's home folder as `Authorization: Bearer …`, but for `/v1/health`.
+//! an error is `{"code", "message", "remedy"}`, also where the request was not
+//! understood. Every call needs the token of the node's home folder as
+//! `Authorization: Bearer …`, but for `/v1/health`.
+//!
+//! Three kinds of calls have places of their own, so that none of them can keep
+//! the others out: short ones ([`CALLS_MAX`]), which end within [`CALL_MS_MAX`];
+//! those that wait for a decision ([`WAITS_MAX`]); and streams of events
+//! ([`STREAMS_MAX`]), which keep their place until the reader is gone.
 
 mod client;
 
@@ -12,8 +18,8 @@ pub use client::{Client, ClientError};
 use axum::{
     Json, Router,
     body::{Body, Bytes},
-    extract::{DefaultBodyLimit, Path, Query, Request, State},
-    http::header,
+    extract::{DefaultBodyLimit, FromRequest, Path, Query, Request, State},
+    http::{HeaderValue, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
     routing::{get, post},
@@ -22,11 +28,21 @@ use futures::{StreamExt, future::BoxFuture, stream};
 use phalanx_types::envelope::ENVELOPE_BYTES_MAX;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 use tokio::sync::{Semaphore, broadcast};
 
-/// Calls that are served at one time; more get 503.
+/// Short calls that are served at one time; more get 503.
 pub const CALLS_MAX: usize = 64;
+/// Calls that wait for a decision at one time; more get 503.
+pub const WAITS_MAX: usize = 256;
+/// Streams of events at one time; more get 503.
+pub const STREAMS_MAX: usize = 32;
+/// Longest time that a short call, or a request's way in, may take.
+pub const CALL_MS_MAX: u64 = 10_000;
+/// The one path that needs no token.
+const HEALTH: &str = "/v1/health";
+/// Bytes of a message of the parts below us that are passed on.
+const MESSAGE_BYTES_MAX: usize = 4 << 10;
 /// Longest time a call may wait for a decision.
 pub const WAIT_MS_MAX: u64 = 120_000;
 
@@ -117,17 +133,25 @@ pub trait NodeView: Send + Sync + 'static {
 struct Shared<V> {
     view: V,
     token: String,
-    calls: Semaphore,
+    calls: Arc<Semaphore>,
+    waits: Arc<Semaphore>,
+    streams: Arc<Semaphore>,
 }
 
 type Node<V> = State<Arc<Shared<V>>>;
 
 /// The routes, for `axum::serve`.
 pub fn router<V: NodeView>(view: V, token: String) -> Router {
-    let shared = Arc::new(Shared { view, token, calls: Semaphore::new(CALLS_MAX) });
-    let guarded = Router::new()
+    let places = |count| Arc::new(Semaphore::new(count));
+    let shared = Arc::new(Shared {
+        view,
+        token,
+        calls: places(CALLS_MAX),
+        waits: places(WAITS_MAX),
+        streams: places(STREAMS_MAX),
+    });
+    let short = Router::new()
         .route("/v1/status", get(|State(n): Node<V>| async move { reply(n.view.status().await) }))
-        .route("/v1/envelopes", post(submit::<V>))
         .route(
             "/v1/list/{what}",
             get(|State(n): Node<V>, Path(what)| async move { reply(n.view.list(what).await) }),
@@ -149,13 +173,29 @@ pub fn router<V: NodeView>(view: V, token: String) -> Router {
         )
         .route("/v1/peers", get(|State(n): Node<V>| async move { reply(n.view.peers().await) }))
         .route("/v1/peers/ban", post(ban::<V>))
+        .layer(middleware::from_fn_with_state(Arc::clone(&shared), in_short::<V>));
+    let guarded = Router::new()
+        .route("/v1/envelopes", post(submit::<V>))
         .route("/v1/events", get(events::<V>))
+        .merge(short)
         .layer(DefaultBodyLimit::max(ENVELOPE_BYTES_MAX))
-        .layer(middleware::from_fn_with_state(Arc::clone(&shared), guard::<V>))
-        .with_state(shared);
+        .with_state(Arc::clone(&shared));
     Router::new()
-        .route("/v1/health", get(|| async { Json(serde_json::json!({"alive": true})) }))
+        .route(HEALTH, get(|| async { Json(serde_json::json!({"alive": true})) }))
         .merge(guarded)
+        .fallback(
+            |request: Request| async move { ApiError::not_found(format!("path {}", request.uri().path())) },
+        )
+        .method_not_allowed_fallback(|request: Request| async move {
+            ApiError::new(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "method_not_allowed",
+                format!("{} does not take {}", request.uri().path(), request.method()),
+                "read with GET; POST is for envelopes and bans",
+            )
+        })
+        .layer(middleware::from_fn_with_state(shared, guard::<V>))
+        .layer(middleware::map_response(in_our_words))
 }
 
 fn reply(answer: Answer) -> Response {
@@ -165,7 +205,7 @@ fn reply(answer: Answer) -> Response {
     }
 }
 
-/// Token and number of calls.
+/// The token, on every path but [`HEALTH`], also on those that are not there.
 async fn guard<V: NodeView>(State(node): Node<V>, request: Request, next: Next) -> Response {
     let given = request
         .headers()
@@ -173,7 +213,8 @@ async fn guard<V: NodeView>(State(node): Node<V>, request: Request, next: Next) 
         .and_then(|value| value.to_str().ok())
         .and_then(|value| value.strip_prefix("Bearer "))
         .unwrap_or_default();
-    if !same(given.as_bytes(), node.token.as_bytes()) {
+    let is_open = request.uri().path() == HEALTH;
+    if !is_open && !same(given.as_bytes(), node.token.as_bytes()) {
         let remedy = "send `Authorization: Bearer TOKEN` with the token in the file api-token of the node's home folder";
         return ApiError::new(
             StatusCode::UNAUTHORIZED,
@@ -183,16 +224,63 @@ async fn guard<V: NodeView>(State(node): Node<V>, request: Request, next: Next) 
         )
         .into_response();
     }
-    match node.calls.try_acquire() {
-        Ok(_call) => next.run(request).await,
-        Err(_) => ApiError::new(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "busy",
-            format!("{CALLS_MAX} calls are being served"),
-            "try again in a moment",
-        )
-        .into_response(),
+    next.run(request).await
+}
+
+fn busy(what: &str, places: usize) -> ApiError {
+    ApiError::new(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "busy",
+        format!("all {places} places for {what} are taken"),
+        "try again in a moment",
+    )
+}
+
+fn too_slow() -> ApiError {
+    ApiError::new(
+        StatusCode::REQUEST_TIMEOUT,
+        "too_slow",
+        format!("the call was not done after {CALL_MS_MAX} ms"),
+        "send the request at once, or try again when the node has less to do",
+    )
+}
+
+/// A place for a short call, and an end to it.
+async fn in_short<V: NodeView>(State(node): Node<V>, request: Request, next: Next) -> Response {
+    let Ok(_place) = node.calls.try_acquire() else {
+        return busy("short calls", CALLS_MAX).into_response();
+    };
+    let patience = Duration::from_millis(CALL_MS_MAX);
+    match tokio::time::timeout(patience, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => too_slow().into_response(),
     }
+}
+
+/// What the parts below us say in plain text, in the form of an error.
+async fn in_our_words(response: Response) -> Response {
+    let status = response.status();
+    let is_json = |value: &HeaderValue| value.as_bytes().starts_with(b"application/json");
+    let is_ours = response.headers().get(header::CONTENT_TYPE).is_some_and(is_json);
+    if is_ours || !(status.is_client_error() || status.is_server_error()) {
+        return response;
+    }
+    let said = axum::body::to_bytes(response.into_body(), MESSAGE_BYTES_MAX).await.unwrap_or_default();
+    let said = String::from_utf8_lossy(&said);
+    let reason = status.canonical_reason().unwrap_or("error");
+    let message = if said.trim().is_empty() { reason } else { said.trim() };
+    let (code, remedy) = match status {
+        StatusCode::PAYLOAD_TOO_LARGE => (
+            "too_large",
+            format!("send at most {ENVELOPE_BYTES_MAX} bytes: put fewer operations into one envelope"),
+        ),
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => {
+            ("media_type", "send `Content-Type: application/json`".to_owned())
+        }
+        status if status.is_server_error() => ("internal", "report this as a defect".to_owned()),
+        _ => ("bad_request", "correct the request; `phalanx --help` names what can be asked".to_owned()),
+    };
+    ApiError::new(status, code, message, remedy).into_response()
 }
 
 /// Compares in a time that depends on the lengths only.
@@ -207,8 +295,27 @@ struct Wait {
     wait_ms: u64,
 }
 
-async fn submit<V: NodeView>(State(node): Node<V>, Query(wait): Query<Wait>, body: Bytes) -> Response {
-    reply(node.view.submit(body.to_vec(), wait.wait_ms.min(WAIT_MS_MAX)).await)
+/// Takes in an envelope. Its way in is a short call; the wait for its decision
+/// is not.
+async fn submit<V: NodeView>(State(node): Node<V>, Query(wait): Query<Wait>, request: Request) -> Response {
+    let Ok(place) = node.calls.try_acquire() else {
+        return busy("short calls", CALLS_MAX).into_response();
+    };
+    let body = Bytes::from_request(request, &());
+    let body = match tokio::time::timeout(Duration::from_millis(CALL_MS_MAX), body).await {
+        Ok(Ok(body)) => body,
+        Ok(Err(rejection)) => return rejection.into_response(),
+        Err(_) => return too_slow().into_response(),
+    };
+    let wait_ms = wait.wait_ms.min(WAIT_MS_MAX);
+    if wait_ms == 0 {
+        return reply(node.view.submit(body.to_vec(), 0).await);
+    }
+    drop(place);
+    let Ok(_place) = node.waits.try_acquire() else {
+        return busy("calls that wait for a decision", WAITS_MAX).into_response();
+    };
+    reply(node.view.submit(body.to_vec(), wait_ms).await)
 }
 
 #[derive(Deserialize)]
@@ -247,10 +354,13 @@ async fn ban<V: NodeView>(State(node): Node<V>, Json(ban): Json<Ban>) -> Respons
 /// Events as lines of JSON. A reader that falls too far behind gets a last line
 /// that says so.
 async fn events<V: NodeView>(State(node): Node<V>) -> Response {
-    let lines = stream::unfold(Some(node.view.events()), |receiver| async move {
-        let mut receiver = receiver?;
+    let Ok(place) = Arc::clone(&node.streams).try_acquire_owned() else {
+        return busy("streams of events", STREAMS_MAX).into_response();
+    };
+    let lines = stream::unfold(Some((node.view.events(), place)), |open| async move {
+        let (mut receiver, place) = open?;
         match receiver.recv().await {
-            Ok(line) => Some((format!("{line}\n"), Some(receiver))),
+            Ok(line) => Some((format!("{line}\n"), Some((receiver, place)))),
             Err(broadcast::error::RecvError::Lagged(missed)) => {
                 Some((format!("{{\"event\":\"too_slow\",\"missed\":{missed}}}\n"), None))
             }
