@@ -121,6 +121,14 @@ impl Devnet {
     /// # Errors
     /// When the process cannot be started.
     pub fn start(&mut self, index: usize) -> Result<(), DevnetError> {
+        self.start_with(index, &[])
+    }
+
+    /// Starts a node with more words on its command line.
+    ///
+    /// # Errors
+    /// When the process cannot be started.
+    pub fn start_with(&mut self, index: usize, words: &[&str]) -> Result<(), DevnetError> {
         let binary = self.binary.clone();
         let Some(node) = self.nodes.get_mut(index) else { return Ok(()) };
         let path = node.spec.home.join("node.log");
@@ -129,6 +137,7 @@ impl Devnet {
         let child = Command::new(binary)
             .args(["node", "run", "--home"])
             .arg(&node.spec.home)
+            .args(words)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(log)
@@ -157,6 +166,25 @@ impl Devnet {
         }
     }
 
+    /// Freezes a node: it neither hears nor says anything until it is thawed, and
+    /// then finds that time has passed.
+    pub fn freeze(&self, index: usize) {
+        self.signal(index, Signal::SIGSTOP);
+    }
+
+    /// Ends a freeze.
+    pub fn thaw(&self, index: usize) {
+        self.signal(index, Signal::SIGCONT);
+    }
+
+    fn signal(&self, index: usize, signal: Signal) {
+        let child = self.nodes.get(index).and_then(|node| node.child.as_ref());
+        if let Some(pid) = child.and_then(Child::id).and_then(|pid| i32::try_from(pid).ok()) {
+            // One that is gone needs no signal.
+            let _ = kill(Pid::from_raw(pid), signal);
+        }
+    }
+
     /// Asks a node to stop; gives the time it took, or nothing when it had to be
     /// killed after `patience`.
     pub async fn stop(&mut self, index: usize, patience: Duration) -> Option<Duration> {
@@ -176,12 +204,7 @@ impl Devnet {
 
     /// Asks all nodes to stop; gives the names of those that had to be killed.
     pub async fn stop_all(&mut self, patience: Duration) -> Vec<String> {
-        for node in &self.nodes {
-            if let Some(pid) = node.child.as_ref().and_then(Child::id).and_then(|pid| i32::try_from(pid).ok())
-            {
-                let _ = kill(Pid::from_raw(pid), Signal::SIGTERM);
-            }
-        }
+        (0..self.nodes.len()).for_each(|index| self.signal(index, Signal::SIGTERM));
         let mut killed = Vec::new();
         for index in 0..self.nodes.len() {
             let name = self.nodes.get(index).filter(|n| n.child.is_some()).map(|n| n.spec.name.clone());

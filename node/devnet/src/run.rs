@@ -12,7 +12,7 @@ use phalanx_types::{Hash, SigningKey};
 use serde_json::Value;
 use std::{
     collections::{BTreeMap, HashMap},
-    io::IsTerminal,
+    io::{IsTerminal, Write},
     time::{Duration, Instant},
 };
 
@@ -187,7 +187,13 @@ impl Progress {
             bar.set_message(format!("{sent} sent, height {}", known.height));
         } else if self.said.elapsed() >= LINE_EVERY {
             self.said = Instant::now();
-            println!("{ended} of {} jobs ended, {sent} sent, height {}", self.total, known.height);
+            // A reader who has gone is no failure.
+            let _ = writeln!(
+                std::io::stdout().lock(),
+                "{ended} of {} jobs ended, {sent} sent, height {}",
+                self.total,
+                known.height
+            );
         }
     }
 }

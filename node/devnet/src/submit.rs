@@ -82,23 +82,35 @@ impl Submitter {
         Self { operations: operations.clamp(1, OPERATIONS_MAX), ..self }
     }
 
+    /// Has at most so many envelopes on their way.
+    #[must_use]
+    pub fn with_flights(self, flights: usize) -> Self {
+        Self { flights: Arc::new(Semaphore::new(flights.max(1))), ..self }
+    }
+
+    /// Signs operations into an envelope; gives its encoding and its id.
+    #[must_use]
+    pub fn sign(&self, operations: Vec<Operation>) -> (Vec<u8>, Hash) {
+        let envelope = Envelope {
+            mesh: self.mesh,
+            sender: self.key.public(),
+            sequence: self.next.fetch_add(1, Ordering::Relaxed),
+            expiry: TimeMs(now().saturating_add(self.expiry_ms)),
+            trace_id: None,
+            operations,
+        };
+        let id = envelope.id();
+        (encode(&envelope.sign(&self.key)), id)
+    }
+
     /// Signs jobs into envelopes. `planned` names them to the caller.
     #[must_use]
     pub fn pack(&self, jobs: &[(usize, &Planned)]) -> Vec<(Vec<u8>, Vec<Submitted>)> {
         jobs.chunks(self.operations)
             .map(|chunk| {
-                let envelope = Envelope {
-                    mesh: self.mesh,
-                    sender: self.key.public(),
-                    sequence: self.next.fetch_add(1, Ordering::Relaxed),
-                    expiry: TimeMs(now().saturating_add(self.expiry_ms)),
-                    trace_id: None,
-                    operations: chunk
-                        .iter()
-                        .map(|(_, job)| Operation::SubmitJob(Box::new(job.spec.clone())))
-                        .collect(),
-                };
-                let id = envelope.id();
+                let operations =
+                    chunk.iter().map(|(_, job)| Operation::SubmitJob(Box::new(job.spec.clone())));
+                let (envelope, id) = self.sign(operations.collect());
                 let submitted = (0_u16..)
                     .zip(chunk)
                     .map(|(position, (planned, _))| Submitted {
@@ -106,7 +118,7 @@ impl Submitter {
                         planned: *planned,
                     })
                     .collect();
-                (encode(&envelope.sign(&self.key)), submitted)
+                (envelope, submitted)
             })
             .collect()
     }

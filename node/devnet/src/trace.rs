@@ -138,6 +138,7 @@ impl Trace {
                     capacity: (machine.cpu_milli / 1_000).max(1),
                     max_concurrency: CONCURRENCY,
                     heartbeat_interval_ms: HEARTBEAT_MS,
+                    latency_window_ms: 0,
                     capabilities: gpu.into_iter().collect(),
                     resources: WorkerResources {
                         cpu_milli: machine.cpu_milli,
