@@ -218,6 +218,8 @@ pub fn found(plan: &Plan) -> Result<Founded> {
             api: SocketAddr::from((localhost, port(plan.base_port, API_PORT_OFFSET, i + 1)?)),
             bootstrap: bootstrap.iter().filter(|b| b.key != keys.network.public()).cloned().collect(),
             workers,
+            join_by_snapshot_beyond: home::join_by_snapshot_beyond(),
+            storage_checkpoints: home::storage_checkpoints(),
             commands: plan.commands.clone(),
         };
         write_home(home, &config, &genesis)?;
@@ -255,6 +257,8 @@ pub fn join(home: &Home, like: &Path, base_port: u16) -> Result<Newcomer> {
         api: SocketAddr::from((localhost, port(base_port, API_PORT_OFFSET, 0)?)),
         bootstrap: own.chain(config.bootstrap.iter().cloned()).collect(),
         workers: Vec::new(),
+        join_by_snapshot_beyond: home::join_by_snapshot_beyond(),
+        storage_checkpoints: home::storage_checkpoints(),
         commands: config.commands,
     };
     write_home(home, &new, &genesis)?;

@@ -1,7 +1,8 @@
 //! The home folder of a node: settings, keys, data.
 
-use anyhow::{Context, Result, bail, ensure};
-use phalanx_types::{Genesis, Name, SigningKey, WorkerOffer};
+use crate::output::{Code, Failure};
+use anyhow::{Context, Result, ensure};
+use phalanx_types::{Genesis, Name, SigningKey, WorkerOffer, key_file};
 use serde::{Deserialize, Serialize};
 use std::{
     collections::BTreeMap,
@@ -32,9 +33,25 @@ pub struct NodeConfig {
     /// The workers that this node hosts.
     #[serde(default)]
     pub workers: Vec<WorkerOffer>,
+    /// A node without a ledger takes a snapshot over, rather than every beat, when
+    /// its peers are more than this many beats ahead; 0: never.
+    #[serde(default = "join_by_snapshot_beyond")]
+    pub join_by_snapshot_beyond: u64,
+    /// Checkpoints between two writings of `storage/checkpoint.json`; 0: only when
+    /// the node stops.
+    #[serde(default = "storage_checkpoints")]
+    pub storage_checkpoints: u64,
     /// Commands that jobs may run here.
     #[serde(default)]
     pub commands: BTreeMap<Name, phalanx_providers::process::Allowed>,
+}
+
+pub const fn join_by_snapshot_beyond() -> u64 {
+    4_096
+}
+
+pub const fn storage_checkpoints() -> u64 {
+    32
 }
 
 /// A peer to begin with.
@@ -45,14 +62,6 @@ pub struct Bootstrap {
     pub key: phalanx_types::PublicKey,
     /// Where it is.
     pub address: String,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct KeyFile {
-    version: u32,
-    public: phalanx_types::PublicKey,
-    seed: String,
 }
 
 impl Home {
@@ -114,9 +123,17 @@ impl Home {
     /// Locks it against a second process, until the file is dropped.
     pub fn lock(&self) -> Result<fs::File> {
         let path = self.file("lock");
-        let file = fs::OpenOptions::new().create(true).truncate(false).write(true).open(&path)?;
+        let file = fs::OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(&path)
+            .with_context(|| format!("{} cannot be made", path.display()))?;
         if file.try_lock().is_err() {
-            bail!("{} is locked: another node runs in this home folder; stop it first", path.display());
+            return Err(Failure::because(
+                Code::Unavailable,
+                format!("{} is locked: another node runs in this home folder; stop it first", path.display()),
+            ));
         }
         Ok(file)
     }
@@ -143,8 +160,7 @@ pub fn new_key(path: &Path) -> Result<SigningKey> {
     let mut seed = zeroize::Zeroizing::new([0_u8; 32]);
     getrandom::fill(&mut *seed).map_err(|e| anyhow::anyhow!("no random numbers: {e}"))?;
     let key = SigningKey::from_seed(*seed);
-    let file = KeyFile { version: 1, public: key.public(), seed: hex::encode(*seed) };
-    write_private(path, serde_json::to_string_pretty(&file)?.as_bytes())?;
+    write_private(path, key_file::write(&key)?.as_bytes())?;
     Ok(key)
 }
 
@@ -156,14 +172,45 @@ pub fn read_key(path: &Path) -> Result<SigningKey> {
         "the key {} can be read by others: run chmod 600 on it",
         path.display()
     );
-    let text = zeroize::Zeroizing::new(fs::read_to_string(path)?);
-    let file: KeyFile =
-        serde_json::from_str(&text).with_context(|| format!("{} is no key file", path.display()))?;
-    let seed: [u8; 32] = hex::decode(&file.seed)
-        .ok()
-        .and_then(|bytes| bytes.try_into().ok())
-        .with_context(|| format!("{} has no 32-byte seed", path.display()))?;
-    let key = SigningKey::from_seed(seed);
-    ensure!(key.public() == file.public, "{}: the seed is not of the public key", path.display());
-    Ok(key)
+    let bytes = zeroize::Zeroizing::new(fs::read(path)?);
+    key_file::read(&bytes).with_context(|| format!("{} is no valid key file", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CONFIG: &str = "listen = [\"/ip4/127.0.0.1/tcp/7001\"]\napi = \"127.0.0.1:7101\"\n\
+        [commands.echo]\npath = \"/bin/echo\"\nmore_args_max = 2\n";
+
+    #[test]
+    fn a_damaged_configuration_is_refused_or_read_and_never_panics() {
+        let folder = tempfile::tempdir().unwrap();
+        let home = Home::at(Some(folder.path().to_owned())).unwrap();
+        let write = |bytes: &[u8]| fs::write(home.file("config.toml"), bytes).unwrap();
+        write(CONFIG.as_bytes());
+        assert_eq!(home.config().unwrap().commands.len(), 1);
+        for at in 0..CONFIG.len() {
+            write(&CONFIG.as_bytes()[..at]);
+            let _ = home.config();
+            for flip in [1, 0x20, 0x80] {
+                let mut damaged = CONFIG.as_bytes().to_vec();
+                damaged[at] ^= flip;
+                write(&damaged);
+                let _ = home.config();
+            }
+        }
+        write(CONFIG.replace("127.0.0.1:7101", "0.0.0.0:7101").as_bytes());
+        assert!(home.config().unwrap_err().to_string().contains("loopback"));
+    }
+
+    #[test]
+    fn a_key_that_others_can_read_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("key.json");
+        let key = new_key(&path).unwrap();
+        assert_eq!(read_key(&path).unwrap().public(), key.public());
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
+        assert!(read_key(&path).unwrap_err().to_string().contains("chmod 600"));
+    }
 }

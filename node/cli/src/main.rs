@@ -23,7 +23,7 @@ struct Cli {
     home: Option<PathBuf>,
     /// How results are printed.
     #[arg(long, global = true, value_enum, default_value_t)]
-    format: Format,
+    output: Format,
     #[command(subcommand)]
     command: Command,
 }
@@ -52,6 +52,9 @@ enum Command {
     /// Checks the ledger of a stopped node.
     #[command(subcommand)]
     Ledger(commands::ledger::Command),
+    /// Carries the state of a mesh to a new node.
+    #[command(subcommand)]
+    Snapshot(commands::snapshot::Command),
     /// Shows and cuts off peers.
     #[command(subcommand)]
     Peers(commands::peers::Command),
@@ -80,7 +83,9 @@ fn main() -> ExitCode {
     if matches!(cli.command, Command::AttemptShim) {
         return phalanx_providers::shim::main();
     }
-    runtime::log_to_stderr();
+    // What simulated nodes say of the faults they are given is no news.
+    let is_simulated = matches!(cli.command, Command::Simulate(_));
+    runtime::log_to_stderr(if is_simulated { "off" } else { "warn,phalanx=info" });
     match run(cli) {
         Ok(code) => ExitCode::from(code as u8),
         Err(error) => {
@@ -91,7 +96,7 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: Cli) -> anyhow::Result<Code> {
-    let format = cli.format;
+    let format = cli.output;
     let home = home::Home::at(cli.home)?;
     match cli.command {
         Command::Init(args) => commands::init::run(&home, format, args),
@@ -102,6 +107,7 @@ fn run(cli: Cli) -> anyhow::Result<Code> {
         Command::Receipt(command) => commands::receipt::run(&home, format, command),
         Command::Checkpoint(command) => commands::checkpoint::run(&home, format, &command),
         Command::Ledger(command) => commands::ledger::run(&home, format, command),
+        Command::Snapshot(command) => commands::snapshot::run(&home, format, &command),
         Command::Peers(command) => commands::peers::run(&home, format, command),
         Command::Owner(command) => commands::owner::run(&home, format, command),
         Command::List(args) => commands::list::run(&home, format, args),

@@ -1,7 +1,11 @@
 //! Results on standard output, and exit codes.
 
 use phalanx_api::ClientError;
+use phalanx_consensus::Fatal;
+use phalanx_ledger::StoreError;
+use phalanx_providers::journal::JournalError;
 use serde_json::Value;
+use std::io::Write;
 
 /// What a command ends with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,13 +45,17 @@ impl Failure {
             if let Some(error) = cause.downcast_ref::<ClientError>() {
                 return match error {
                     ClientError::Unreachable { .. } => Code::Unavailable,
+                    ClientError::Refused(error) if is_of_wrong_key(&error.code) => Code::Wrong,
                     ClientError::Refused(error) => match error.status {
-                        400 => Code::Unreadable,
+                        400 | 405 | 413 | 415 => Code::Unreadable,
                         401 => Code::Wrong,
-                        404 | 503 => Code::Unavailable,
+                        404 | 408 | 503 => Code::Unavailable,
                         _ => Code::Refused,
                     },
                 };
+            }
+            if let Some(code) = of_node(cause) {
+                return code;
             }
             if cause.is::<std::io::Error>() {
                 return Code::Unavailable;
@@ -55,6 +63,57 @@ impl Failure {
         }
         Code::Unreadable
     }
+}
+
+/// Whether a refusal is about who signed, or for which mesh.
+fn is_of_wrong_key(code: &str) -> bool {
+    matches!(code, "not_allowed" | "unknown_sender" | "other_mesh" | "signature")
+}
+
+/// What a failure of the node itself means.
+fn of_node(error: &(dyn std::error::Error + 'static)) -> Option<Code> {
+    use phalanx_ledger::OpenError as LedgerError;
+    use phalanx_replica::OpenError as ReplicaError;
+    let store = |error: &StoreError| match error {
+        StoreError::DiskFull { .. } | StoreError::Locked { .. } => Code::Unavailable,
+        StoreError::Io { .. } | StoreError::Damaged { .. } => Code::Refused,
+    };
+    let ledger = |error: &LedgerError| match error {
+        LedgerError::Store(error) => store(error),
+        LedgerError::Newer { .. } | LedgerError::Genesis(_) => Code::Unreadable,
+        LedgerError::Empty => Code::Unavailable,
+        LedgerError::Contradiction(_) => Code::Refused,
+    };
+    if let Some(error) = error.downcast_ref::<StoreError>() {
+        return Some(store(error));
+    }
+    if let Some(error) = error.downcast_ref::<LedgerError>() {
+        return Some(ledger(error));
+    }
+    if let Some(error) = error.downcast_ref::<ReplicaError>() {
+        return Some(match error {
+            ReplicaError::Genesis(_) => Code::Unreadable,
+            ReplicaError::Ledger(error) => ledger(error),
+            ReplicaError::Store(error) => store(error),
+            ReplicaError::State(_) => Code::Refused,
+            ReplicaError::OtherMesh { .. } => Code::Wrong,
+        });
+    }
+    if let Some(error) = error.downcast_ref::<JournalError>() {
+        return Some(match error {
+            JournalError::Io { .. } => Code::Unavailable,
+            JournalError::Damaged { .. } => Code::Refused,
+        });
+    }
+    error.downcast_ref::<Fatal>().map(|fatal| match fatal {
+        Fatal::Disk(_) => Code::Unavailable,
+        _ => Code::Refused,
+    })
+}
+
+/// Prints a line. A reader who has seen enough and gone is no failure.
+pub fn say(line: &str) {
+    let _ = writeln!(std::io::stdout().lock(), "{line}");
 }
 
 /// How results are printed.
@@ -72,13 +131,13 @@ impl Format {
     /// printed as `{"items": […], "schema": 1}`.
     pub fn print(self, text: impl FnOnce() -> String, value: Value) {
         match self {
-            Self::Text => println!("{}", text().trim_end()),
+            Self::Text => say(text().trim_end()),
             Self::Json => {
                 let mut value = if value.is_array() { serde_json::json!({"items": value}) } else { value };
                 if let Value::Object(map) = &mut value {
                     map.insert("schema".to_owned(), 1.into());
                 }
-                println!("{value}");
+                say(&value.to_string());
             }
         }
     }

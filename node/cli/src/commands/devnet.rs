@@ -2,7 +2,7 @@
 
 use crate::{
     founding::{self, ModeWord, Plan, TENANT},
-    output::{Code, Failure, Format},
+    output::{Code, Failure, Format, say},
 };
 use anyhow::{Context, Result};
 use phalanx_devnet::{Devnet, Judgement, NodeSpec, Run, trace::Trace};
@@ -108,7 +108,7 @@ pub fn run(format: Format, args: Args) -> Result<Code> {
         .collect::<Result<Vec<_>>>()?;
     let names: Vec<String> = specs.iter().map(|s| s.name.clone()).collect();
     if format == Format::Text {
-        println!(
+        say(&format!(
             "mesh {} in {}: {} nodes ({}), {} workers, {} jobs",
             founded.genesis.mesh.short(),
             out.display(),
@@ -116,7 +116,7 @@ pub fn run(format: Format, args: Args) -> Result<Code> {
             names.join(", "),
             founded.genesis.workers.len(),
             jobs.len()
-        );
+        ));
     }
     let plan = Run {
         mesh: founded.genesis.mesh,
@@ -147,10 +147,10 @@ pub fn run(format: Format, args: Args) -> Result<Code> {
         report(format, &judgement, &names);
         let is_proven = prove(format, &devnet, &judgement, &binary, &out).await?;
         if !args.once {
-            println!(
+            say(&format!(
                 "the mesh stays up; look at it with `phalanx status --home {}/node-1`; Ctrl-C ends it",
                 out.display()
-            );
+            ));
             tokio::signal::ctrl_c().await?;
         }
         let killed = devnet.stop_all(STOP_WITHIN).await;
@@ -202,8 +202,8 @@ async fn prove(
         .arg(out.join("node-1/genesis.json"))
         .output()?;
     if format == Format::Text {
-        println!("phalanx receipt verify {}", file.display());
-        print!("  {}", String::from_utf8_lossy(&verified.stdout));
+        say(&format!("phalanx receipt verify {}", file.display()));
+        say(&format!("  {}", String::from_utf8_lossy(&verified.stdout).trim_end()));
     }
     Ok(verified.status.success())
 }

@@ -92,6 +92,9 @@ pub struct Submit {
     /// Never start it twice, not even after a worker lost it.
     #[arg(long)]
     once: bool,
+    /// Do not wait for the decision. The answer `queued` promises nothing.
+    #[arg(long)]
+    no_wait: bool,
     /// It must end within this time; 0: no deadline.
     #[arg(long, default_value_t = 0)]
     deadline_ms: u32,
@@ -158,11 +161,16 @@ impl Submit {
 pub fn run(home: &Home, format: Format, command: Command) -> Result<Code> {
     match command {
         Command::Submit(submit) => {
+            let specs = submit.specs()?;
             let key = super::key(home, submit.key.clone(), "tenant.json")?;
+            let wait_ms = if submit.no_wait { 0 } else { super::WAIT_MS };
+            if specs.is_empty() {
+                return Err(Failure::because(Code::Unreadable, "there is no job in the file"));
+            }
             let mut worst = Code::Done;
-            for specs in submit.specs()?.chunks(OPERATIONS_MAX) {
+            for specs in specs.chunks(OPERATIONS_MAX) {
                 let operations = specs.iter().map(|s| Operation::SubmitJob(Box::new(s.clone()))).collect();
-                let answer = super::send(home, &key, operations)?;
+                let answer = super::send_and_wait(home, &key, operations, wait_ms)?;
                 let (text, code) = super::outcome(&answer);
                 let jobs = answer.get("jobs").and_then(Value::as_array).cloned().unwrap_or_default();
                 let lines = || {

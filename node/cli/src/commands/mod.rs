@@ -14,6 +14,7 @@ pub mod owner;
 pub mod peers;
 pub mod receipt;
 pub mod simulate;
+pub mod snapshot;
 pub mod status;
 
 use crate::{
@@ -23,7 +24,7 @@ use crate::{
 };
 use anyhow::{Context, Result};
 use phalanx_api::Client;
-use phalanx_ledger::RocksKv;
+use phalanx_ledger::{Ledger, OpenError, RocksKv};
 use phalanx_types::{Operation, SigningKey};
 use serde_json::Value;
 use std::{
@@ -59,9 +60,14 @@ fn key(home: &Home, given: Option<PathBuf>, default: &str) -> Result<SigningKey>
 
 /// Signs and sends operations and waits for their decision.
 fn send(home: &Home, key: &SigningKey, operations: Vec<Operation>) -> Result<Value> {
+    send_and_wait(home, key, operations, WAIT_MS)
+}
+
+/// Signs and sends operations and waits for their decision, if that is not zero.
+fn send_and_wait(home: &Home, key: &SigningKey, operations: Vec<Operation>, wait_ms: u64) -> Result<Value> {
     let (client, genesis) = (client(home)?, home.genesis()?);
     let expiry = founding::expiry(&genesis.params);
-    block_on(async { Ok(client.send_operations(genesis.mesh, key, expiry, operations, WAIT_MS).await?) })
+    block_on(async { Ok(client.send_operations(genesis.mesh, key, expiry, operations, wait_ms).await?) })
 }
 
 /// What became of what was sent, in a line, and the exit code it means.
@@ -74,7 +80,8 @@ fn outcome(answer: &Value) -> (String, Code) {
             let reasons = list.iter().filter_map(|r| r.pointer("/data/reason").and_then(Value::as_str));
             (format!("refused in beat {beat}: {}", reasons.collect::<Vec<_>>().join("; ")), Code::Refused)
         }
-        _ => ("taken in, not decided yet: look again with `phalanx status`".to_owned(), Code::Done),
+        // Taken in by this node, which promises nothing yet.
+        _ => ("queued".to_owned(), Code::Done),
     }
 }
 
@@ -88,6 +95,10 @@ fn stopped_store(home: &Home) -> Result<(RocksKv, File)> {
         ));
     }
     let lock = home.lock().map_err(|e| Failure::because(Code::Unavailable, format!("{e:#}")))?;
-    let store = RocksKv::open(&data).map_err(|e| Failure::because(Code::Refused, e))?;
+    let store = RocksKv::open(&data)?;
+    // What is damaged is for the caller to find, and to name.
+    if let Err(error @ OpenError::Newer { .. }) = Ledger::check_layout(&store) {
+        return Err(error.into());
+    }
     Ok((store, lock))
 }

@@ -5,13 +5,14 @@ use anyhow::Result;
 use phalanx_consensus::{Application, Consensus, Event, Fatal, Output, Status, TimerId};
 use phalanx_fabric::Fabric;
 use phalanx_ledger::RocksKv;
-use phalanx_replica::{Decision, IntakeError, Replica};
-use phalanx_types::{Hash, SignedEnvelope, evidence::Accusation};
+use phalanx_replica::{Decision, IntakeError, Replica, snapshot::Offered};
+use phalanx_types::{Hash, SignedEnvelope, TimeMs, evidence::Accusation};
 use std::{
     cmp::Reverse,
     collections::BinaryHeap,
     sync::{
         Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
         mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel},
     },
     time::{Duration, Instant},
@@ -44,15 +45,27 @@ pub enum CoreOutput {
     Output(Output),
     /// Whether a gossip message is to be passed on.
     Verdict(u64, bool),
+    /// A peer's question for a snapshot, and the one that is offered.
+    Snapshot {
+        /// Who asks.
+        peer: [u8; 32],
+        /// The token of its question.
+        token: u64,
+        /// Its question.
+        query: Vec<u8>,
+        /// What is offered.
+        offered: Option<Arc<Offered>>,
+    },
 }
 
 /// A handle on the core.
 #[derive(Clone)]
 pub struct Core {
     inbox: SyncSender<Input>,
-    fatal: watch::Receiver<Option<String>>,
+    fatal: watch::Receiver<Option<Fatal>>,
     fabric: Arc<Mutex<Fabric>>,
     accusations: Arc<Mutex<Vec<Accusation>>>,
+    stood_until: Arc<AtomicU64>,
 }
 
 impl Core {
@@ -90,18 +103,22 @@ impl Core {
         self.fabric.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// The clock by which the attempts of this node's workers end.
+    pub fn lease_clock(&self) -> TimeMs {
+        let stood_until = TimeMs(self.stood_until.load(Ordering::Relaxed));
+        self.fabric().lease_clock(super::now(), stood_until)
+    }
+
     /// Accusations that wait to be signed.
     pub fn take_accusations(&self) -> Vec<Accusation> {
         std::mem::take(&mut self.accusations.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Waits until the core cannot go on, and says why.
-    pub async fn fatal(&self) -> String {
+    pub async fn fatal(&self) -> Fatal {
         let mut fatal = self.fatal.clone();
-        match fatal.wait_for(Option::is_some).await {
-            Ok(reason) => reason.clone().unwrap_or_default(),
-            Err(_) => "the core ended".to_owned(),
-        }
+        let seen = fatal.wait_for(Option::is_some).await.ok().and_then(|reason| reason.clone());
+        seen.unwrap_or_else(|| Fatal::Stopped("the core ended".to_owned()))
     }
 
     /// Ends the core; everything is durable when this returns.
@@ -120,9 +137,10 @@ struct Loop {
     inbox: Receiver<Input>,
     outbox: mpsc::Sender<CoreOutput>,
     decisions: broadcast::Sender<Arc<Decision>>,
-    fatal: watch::Sender<Option<String>>,
+    fatal: watch::Sender<Option<Fatal>>,
     fabric: Arc<Mutex<Fabric>>,
     accusations: Arc<Mutex<Vec<Accusation>>>,
+    stood_until: Arc<AtomicU64>,
     timers: BinaryHeap<Reverse<(Instant, TimerId)>>,
 }
 
@@ -137,8 +155,14 @@ pub fn start(
     let (fatal, fatal_seen) = watch::channel(None);
     let fabric = Arc::new(Mutex::new(fabric));
     let accusations = Arc::new(Mutex::new(Vec::new()));
-    let core =
-        Core { inbox, fatal: fatal_seen, fabric: Arc::clone(&fabric), accusations: Arc::clone(&accusations) };
+    let stood_until = Arc::new(AtomicU64::new(0));
+    let core = Core {
+        inbox,
+        fatal: fatal_seen,
+        fabric: Arc::clone(&fabric),
+        accusations: Arc::clone(&accusations),
+        stood_until: Arc::clone(&stood_until),
+    };
     let own = Loop {
         node,
         inbox: receiver,
@@ -147,6 +171,7 @@ pub fn start(
         fatal,
         fabric,
         accusations,
+        stood_until,
         timers: BinaryHeap::new(),
     };
     std::thread::Builder::new().name("core".into()).spawn(move || own.run())?;
@@ -222,10 +247,11 @@ impl Loop {
             Ok(outputs) => outputs,
             Err(fatal) => {
                 tracing::error!(%fatal, "this node cannot go on");
-                let _ = self.fatal.send(Some(fatal.to_string()));
+                let _ = self.fatal.send(Some(fatal));
                 return Err(());
             }
         };
+        self.stood_until.store(self.node.stood_until().0, Ordering::Relaxed);
         let decided = self.node.app_mut().take_decisions();
         if let Some(last) = decided.last() {
             *self.fabric.lock().unwrap_or_else(PoisonError::into_inner) = last.fabric.clone();
@@ -249,6 +275,10 @@ impl Loop {
                 Output::Committed { height } => {
                     tracing::debug!(%height, waiting = self.node.app().has_work(), "committed");
                     continue;
+                }
+                Output::ServeSnapshot { peer, token, query } => {
+                    let offered = self.node.app().offered().cloned();
+                    CoreOutput::Snapshot { peer, token, query, offered }
                 }
                 output => CoreOutput::Output(output),
             };

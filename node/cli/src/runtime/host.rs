@@ -1,7 +1,8 @@
 //! This node's workers: offers, signs of life, attempts, outcomes.
 
-use super::{core::Core, net::Sender, sequence::Sequences};
+use super::{core::Core, latency, net::Sender, sequence::Sequences};
 use anyhow::Result;
+use phalanx_fabric::Fabric;
 use phalanx_providers::runtime::WorkerRuntime;
 use phalanx_replica::Decision;
 use phalanx_types::{
@@ -22,6 +23,8 @@ const TICK: Duration = Duration::from_millis(250);
 const REPORT_AGAIN: Duration = Duration::from_secs(20);
 /// Offers that were not decided after this time are made again.
 const OFFER_AGAIN: Duration = Duration::from_secs(10);
+/// How often the latency to other regions is looked at.
+const MEASURE_EVERY: Duration = Duration::from_secs(15);
 /// Operations in one envelope.
 const OPERATIONS: usize = 64;
 
@@ -37,44 +40,56 @@ pub struct Host {
     pub decisions: broadcast::Receiver<Arc<Decision>>,
 }
 
+/// What a state wants of this node's workers.
+pub fn wanted(fabric: &Fabric, offers: &[WorkerOffer]) -> Vec<WantedAttempt> {
+    offers.iter().flat_map(|offer| fabric.wanted(&offer.worker)).collect()
+}
+
 impl Host {
-    pub async fn run(mut self, mut stop: oneshot::Receiver<()>) {
+    /// Runs until it is told to stop.
+    ///
+    /// # Errors
+    /// When the journal or the numbers cannot be written: a worker must not go
+    /// on without them, and neither does the node.
+    pub async fn run(mut self, mut stop: oneshot::Receiver<()>) -> Result<()> {
         let mut tick = tokio::time::interval(TICK);
         let mut reported: BTreeMap<AttemptId, Instant> = BTreeMap::new();
+        let mut measured = Instant::now();
         let (mut offered, mut beaten): (Option<Instant>, Option<Instant>) = (None, None);
-        loop {
+        let ended = loop {
             let step = tokio::select! {
-                _ = &mut stop => break,
+                _ = &mut stop => break Ok(()),
                 decision = self.decisions.recv() => match decision {
                     Ok(_) | Err(broadcast::error::RecvError::Lagged(_)) => self.reconcile(),
-                    Err(broadcast::error::RecvError::Closed) => break,
+                    Err(broadcast::error::RecvError::Closed) => break Ok(()),
                 },
                 exit = self.workers.next_exit() => exit.map_err(Into::into),
                 _ = tick.tick() => {
-                    self.workers.expire(super::now());
-                    self.offer(&mut offered).await
+                    self.workers.expire(self.core.lease_clock());
+                    if measured.elapsed() >= MEASURE_EVERY {
+                        measured = Instant::now();
+                        self.measure().await.and(self.offer(&mut offered).await)
+                    } else {
+                        self.offer(&mut offered).await
+                    }
                 }
             };
             let step = match step {
                 Ok(()) => self.tell(&mut reported, &mut beaten).await,
                 Err(error) => Err(error),
             };
-            if let Err(error) = step {
-                // Without its journal or numbers a worker must not go on; the
-                // mesh takes its attempts back when their leases end.
-                tracing::error!(%error, "the workers of this node stop");
-                break;
+            if step.is_err() {
+                break step;
             }
-        }
+        };
         self.workers.stop(Duration::from_millis(1_500)).await;
+        ended
     }
 
     /// Starts and ends what the decided state says.
     fn reconcile(&mut self) -> Result<()> {
-        let fabric = self.core.fabric();
-        let wanted: Vec<WantedAttempt> =
-            self.offers.iter().flat_map(|offer| fabric.wanted(&offer.worker)).collect();
-        self.workers.reconcile(super::now(), &wanted)?;
+        let wanted = wanted(&self.core.fabric(), &self.offers);
+        self.workers.reconcile(self.core.lease_clock(), &wanted)?;
         Ok(())
     }
 
@@ -96,6 +111,17 @@ impl Host {
         *offered = Some(Instant::now());
         for operations in missing.chunks(OPERATIONS) {
             self.send(false, operations.to_vec()).await?;
+        }
+        Ok(())
+    }
+
+    /// Tells the mesh of latencies that are not as agreed.
+    async fn measure(&mut self) -> Result<()> {
+        let peers = self.sender.mesh.peers().await;
+        let entries = latency::measured(&self.core.fabric(), &self.vote_key.public(), &peers);
+        let operations: Vec<Operation> = entries.into_iter().map(Operation::MeasureLatency).collect();
+        for operations in operations.chunks(OPERATIONS) {
+            self.send(true, operations.to_vec()).await?;
         }
         Ok(())
     }

@@ -7,8 +7,10 @@
 
 pub mod core;
 mod host;
+mod latency;
 mod net;
 mod sequence;
+pub mod storage;
 mod view;
 mod wal;
 
@@ -22,6 +24,7 @@ use phalanx_replica::Replica;
 use phalanx_types::TimeMs;
 use std::{
     collections::BTreeMap,
+    path::PathBuf,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 use tokio::sync::broadcast;
@@ -40,9 +43,9 @@ pub fn now() -> TimeMs {
 }
 
 /// Writes the program's log to standard error; `RUST_LOG` chooses what.
-pub fn log_to_stderr() {
+pub fn log_to_stderr(default: &str) {
     let filter = tracing_subscriber::EnvFilter::try_from_default_env()
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn,phalanx=info"));
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(default));
     let is_terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
     tracing_subscriber::fmt()
         .with_env_filter(filter)
@@ -52,7 +55,7 @@ pub fn log_to_stderr() {
 }
 
 /// Runs a node until it is told to stop, or cannot go on.
-pub async fn run(home: &Home) -> Result<()> {
+pub async fn run(home: &Home, out: PathBuf) -> Result<()> {
     let config = home.config()?;
     let genesis = home.genesis()?;
     let _lock = home.lock()?;
@@ -62,7 +65,10 @@ pub async fn run(home: &Home) -> Result<()> {
     let token = home.token()?;
 
     let store = RocksKv::open(&home.file("data"))?;
-    let replica = Replica::open(store, &genesis, vote.public(), phalanx_replica::Limits::default())?;
+    let mut replica = Replica::open(store, &genesis, vote.public(), phalanx_replica::Limits::default())?;
+    if config.join_by_snapshot_beyond > 0 {
+        replica.join_by_snapshot_beyond(config.join_by_snapshot_beyond);
+    }
     let admitted: BTreeMap<PeerKey, String> = replica
         .fabric()
         .admitted(now())
@@ -72,11 +78,32 @@ pub async fn run(home: &Home) -> Result<()> {
     let labels = admitted.clone();
     let wal = wal::FileWal::open(&home.file("wal"))?;
     let first = replica.fabric().clone();
+    let wanted = host::wanted(&first, &config.workers);
     let consensus = Consensus::new(
         Config { mesh: genesis.mesh, key: vote.clone(), params: genesis.params.clone() },
         replica,
         wal,
     );
+
+    // Everything that can fail comes before the core: what ends the program
+    // while the core writes would end it in the middle of a write.
+    let workers = WorkerRuntime::open(
+        &home.file("journal"),
+        ProcessProvider {
+            shim: (
+                std::env::current_exe().context("this program's own path is unknown")?,
+                vec!["attempt-shim".into()],
+            ),
+            work: home.file("work"),
+            allowed: config.commands.clone(),
+        },
+        &wanted,
+    )?;
+    let sequences = sequence::Sequences::open(&home.file("sequences"))?;
+    let listener = tokio::net::TcpListener::bind(config.api)
+        .await
+        .with_context(|| format!("the HTTP interface cannot listen on {}", config.api))?;
+    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
 
     let (mesh, mesh_events) = phalanx_p2p::start(MeshConfig {
         mesh: genesis.mesh.0,
@@ -90,17 +117,6 @@ pub async fn run(home: &Home) -> Result<()> {
     let (events, _) = broadcast::channel(EVENTS_MAX);
     let (core, core_outputs) = core::start(consensus, first, decisions.clone())?;
 
-    let workers = WorkerRuntime::open(
-        &home.file("journal"),
-        ProcessProvider {
-            shim: (
-                std::env::current_exe().context("this program's own path is unknown")?,
-                vec!["attempt-shim".into()],
-            ),
-            work: home.file("work"),
-            allowed: config.commands.clone(),
-        },
-    )?;
     let pending = net::Pending::default();
     let network = tokio::spawn(net::run(net::Net {
         mesh: mesh.clone(),
@@ -118,18 +134,17 @@ pub async fn run(home: &Home) -> Result<()> {
         vote_key: vote,
         offers: config.workers.clone(),
         workers,
-        sequences: sequence::Sequences::open(&home.file("sequences"))?,
+        sequences,
         sender: sender.clone(),
         core: core.clone(),
         decisions: decisions.subscribe(),
     };
     let (stop_host, host_stopped) = tokio::sync::oneshot::channel();
-    let host = tokio::spawn(host.run(host_stopped));
+    let mut host = tokio::spawn(host.run(host_stopped));
+    let storage = storage::Storage { core: core.clone(), out, every: config.storage_checkpoints };
+    tokio::spawn(storage.clone().run(decisions.subscribe()));
     tokio::spawn(view::tell_events(decisions.subscribe(), events.clone()));
 
-    let listener = tokio::net::TcpListener::bind(config.api)
-        .await
-        .with_context(|| format!("the HTTP interface cannot listen on {}", config.api))?;
     let router = phalanx_api::router(
         view::View { core: core.clone(), sender, mesh: mesh.clone(), events, decisions },
         token,
@@ -137,18 +152,34 @@ pub async fn run(home: &Home) -> Result<()> {
     let server = tokio::spawn(async move { axum::serve(listener, router).await });
     tracing::info!(api = %config.api, listen = ?config.listen, "running");
 
-    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
     let outcome = tokio::select! {
+        // The cause before what follows from it: the core takes others with it.
+        biased;
+        fatal = core.fatal() => Err(fatal.into()),
         _ = tokio::signal::ctrl_c() => Ok(()),
         _ = terminate.recv() => Ok(()),
-        fatal = core.fatal() => Err(anyhow::anyhow!("{fatal}; check the store with `phalanx ledger fsck`")),
+        ended = &mut host => ended
+            .map_err(Into::into)
+            .and_then(|ended| ended)
+            .and(Err(anyhow::anyhow!("they ended")))
+            .context("the workers of this node cannot go on"),
         ended = network => ended.map_err(Into::into).and(Err(anyhow::anyhow!("the network part ended"))),
     };
     tracing::info!("stopping");
     server.abort();
     let _ = stop_host.send(());
-    let _ = tokio::time::timeout(STOP_PATIENCE, host).await;
+    if !host.is_finished() {
+        let _ = tokio::time::timeout(STOP_PATIENCE, host).await;
+    }
     mesh.shutdown().await;
+    match tokio::time::timeout(STOP_PATIENCE, storage.write()).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::warn!("{} was not written: {error:#}", storage::FILE),
+        Err(_) => tracing::warn!(
+            "{} was not written: the state is too large to do so while stopping",
+            storage::FILE
+        ),
+    }
     core.stop().await;
     outcome
 }

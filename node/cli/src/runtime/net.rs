@@ -1,9 +1,12 @@
 //! Between the core and the mesh.
 
 use super::core::{Core, CoreOutput, Input};
-use phalanx_consensus::{Event, Output, wire};
+use phalanx_consensus::{
+    Event, Output,
+    wire::{self, SyncResponse},
+};
 use phalanx_p2p::{Lane, MeshEvent, MeshHandle, PeerKey, Verdict};
-use phalanx_replica::{Decision, IntakeError, PoolError};
+use phalanx_replica::{Decision, IntakeError, PoolError, snapshot::decode_query};
 use phalanx_types::{Hash, PublicKey, SignedEnvelope, crypto::verify_batch, encode, evidence::Fault};
 use std::{
     collections::BTreeMap,
@@ -175,12 +178,29 @@ impl Net {
             CoreOutput::Output(Output::Respond { token, bytes }) => {
                 self.mesh.respond(phalanx_p2p::RequestToken(token), bytes).await;
             }
+            CoreOutput::Snapshot { peer, token, query, offered } => {
+                let Ok(query) = decode_query(&query) else {
+                    let reason = "a malformed question for a snapshot".to_owned();
+                    return self.mesh.penalize(PeerKey(peer), GARBAGE_POINTS, reason).await;
+                };
+                let mesh = self.mesh.clone();
+                // Cutting a snapshot into parts takes a while.
+                tokio::task::spawn_blocking(move || {
+                    let answer = offered.map(|offered| offered.answer(&query)).unwrap_or_default();
+                    let bytes = encode(&SyncResponse::Snapshot(answer));
+                    let token = phalanx_p2p::RequestToken(token);
+                    tokio::runtime::Handle::current().block_on(mesh.respond(token, bytes));
+                });
+            }
             CoreOutput::Output(Output::Penalize { peer, fault, reason }) => {
                 let points = if fault == Fault::BadSync { BAD_SYNC_POINTS } else { GARBAGE_POINTS };
                 self.mesh.penalize(PeerKey(peer), points, reason).await;
             }
             CoreOutput::Output(
-                Output::SetTimer { .. } | Output::Verdict { .. } | Output::Committed { .. },
+                Output::SetTimer { .. }
+                | Output::Verdict { .. }
+                | Output::Committed { .. }
+                | Output::ServeSnapshot { .. },
             ) => {}
         }
     }

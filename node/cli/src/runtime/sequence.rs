@@ -3,6 +3,7 @@
 //! A block of numbers is reserved on disk before the first of it is used; after
 //! a crash the rest of the block is skipped.
 
+use crate::output::{Code, Failure};
 use anyhow::{Context, Result};
 use phalanx_types::PublicKey;
 use std::{
@@ -26,8 +27,16 @@ pub struct Sequences {
 impl Sequences {
     pub fn open(path: &Path) -> Result<Self> {
         let reserved: BTreeMap<PublicKey, u64> = if path.exists() {
-            serde_json::from_slice(&fs::read(path)?).with_context(|| {
-                format!("{} is damaged: move it away to begin above what the mesh has seen", path.display())
+            let bytes = fs::read(path).with_context(|| format!("{} cannot be read", path.display()))?;
+            serde_json::from_slice(&bytes).map_err(|error| {
+                let path = path.display();
+                Failure::because(
+                    Code::Refused,
+                    format!(
+                        "{path} is damaged ({error}): move it away and start again; \
+                         numbers then begin above what the mesh has seen"
+                    ),
+                )
             })?
         } else {
             BTreeMap::new()
@@ -35,16 +44,22 @@ impl Sequences {
         Ok(Self { path: path.to_owned(), next: reserved.clone(), reserved })
     }
 
+    fn write(&self) -> Result<()> {
+        let new = self.path.with_extension("new");
+        let mut file = File::create(&new)?;
+        file.write_all(&serde_json::to_vec(&self.reserved)?)?;
+        file.sync_all()?;
+        Ok(fs::rename(&new, &self.path)?)
+    }
+
     /// The next number of a key; `floor` is one that the mesh has not seen.
     pub fn next(&mut self, key: PublicKey, floor: u64) -> Result<u64> {
         let number = self.next.get(&key).copied().unwrap_or(0).max(floor);
         if number >= self.reserved.get(&key).copied().unwrap_or(0) {
             self.reserved.insert(key, number + BLOCK);
-            let new = self.path.with_extension("new");
-            let mut file = File::create(&new)?;
-            file.write_all(&serde_json::to_vec(&self.reserved)?)?;
-            file.sync_all()?;
-            fs::rename(&new, &self.path)?;
+            self.write().with_context(|| {
+                format!("{} cannot be written: free space, then start again", self.path.display())
+            })?;
         }
         self.next.insert(key, number + 1);
         Ok(number)

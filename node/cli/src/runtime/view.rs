@@ -6,7 +6,7 @@ use super::{
 };
 use futures::{FutureExt, future::BoxFuture};
 use phalanx_api::{Answer, ApiError, NodeView, StatusCode};
-use phalanx_fabric::{EndState, Fabric, Job, Phase};
+use phalanx_fabric::{Fabric, Job, Phase};
 use phalanx_ledger::{Ledger, RocksKv, StoreError, proof};
 use phalanx_p2p::{MeshHandle, PeerKey};
 use phalanx_replica::{Decision, IntakeError, PoolError};
@@ -71,21 +71,6 @@ fn refused(error: &SendError) -> ApiError {
     ApiError::new(status, code, error.to_string(), "nothing was taken in")
 }
 
-/// A word for where a job is.
-fn state_word(job: &Job) -> &'static str {
-    match &job.phase {
-        Phase::Queued => "queued",
-        Phase::Running { .. } => "running",
-        Phase::Ended { state, .. } => match state {
-            EndState::Succeeded => "succeeded",
-            EndState::Failed => "failed",
-            EndState::Expired => "expired",
-            EndState::Cancelled => "cancelled",
-            EndState::Unknown => "unknown",
-        },
-    }
-}
-
 fn job_row(id: &JobId, job: &Job) -> Value {
     let worker = match &job.phase {
         Phase::Running { worker, .. } => Some(worker),
@@ -93,7 +78,7 @@ fn job_row(id: &JobId, job: &Job) -> Value {
     };
     json!({
         "id": id, "label": job.spec.label, "tenant": job.spec.tenant, "shard": job.shard,
-        "state": state_word(job), "worker": worker, "attempt": job.attempt,
+        "state": job.phase.word(), "worker": worker, "attempt": job.attempt,
         "accepted_ms": job.accepted, "priority": job.spec.priority,
     })
 }
@@ -101,10 +86,9 @@ fn job_row(id: &JobId, job: &Job) -> Value {
 /// A receipt with its hash, and how much stands behind it.
 fn receipt_json(ledger: &Ledger<RocksKv>, receipt: &Receipt) -> Result<Value, ApiError> {
     let checkpoint = ledger.checkpoint_of(receipt.index).map_err(|e| store(&e))?;
-    // Everything in the ledger is decided; a closed interval stands in a checkpoint too.
-    let level = if checkpoint.is_some() { "checkpointed" } else { "decided" };
+    // What is in the ledger is decided. A checkpoint lifts it no higher until it is signed.
     Ok(json!({
-        "receipt": to_json(receipt)?, "hash": receipt.hash(), "level": level,
+        "receipt": to_json(receipt)?, "hash": receipt.hash(), "level": "decided",
         "checkpoint": checkpoint.map(|c| c.number),
     }))
 }
@@ -113,7 +97,7 @@ fn receipt_json(ledger: &Ledger<RocksKv>, receipt: &Receipt) -> Result<Value, Ap
 fn status_json(fabric: &Fabric) -> Value {
     let mut jobs = std::collections::BTreeMap::<&str, u64>::new();
     for (_, job) in fabric.jobs() {
-        *jobs.entry(state_word(job)).or_default() += 1;
+        *jobs.entry(job.phase.word()).or_default() += 1;
     }
     let workers = fabric.workers().count();
     let healthy = fabric.workers().filter(|(_, w)| w.is_healthy && w.is_open).count();
@@ -293,7 +277,7 @@ impl NodeView for View {
                 })
                 .await?;
             Ok(json!({
-                "id": id, "state": state_word(job), "job": to_json(job)?,
+                "id": id, "state": job.phase.word(), "job": to_json(job)?,
                 "candidates": to_json(&table)?, "receipts": receipts,
             }))
         }

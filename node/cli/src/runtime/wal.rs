@@ -1,17 +1,16 @@
 //! The write-ahead log in a file.
 //!
-//! The file begins with the height it is of (u64 little-endian) and goes on with
-//! frames. A new height is a new file that replaces the old one at once.
+//! The file is a list of frames ([`phalanx_types::frames`]): the height it is of
+//! (u64 little-endian), then the records. A new height is a new file that
+//! replaces the old one at once, so the first frame is always whole.
 
-use phalanx_consensus::{Fatal, Wal, wal::FrameCodec};
-use phalanx_types::Height;
+use phalanx_consensus::{Fatal, Wal, wal::RECORD_BYTES_MAX};
+use phalanx_types::{Height, frames};
 use std::{
     fs::{self, File, OpenOptions},
-    io::Write,
+    io::{ErrorKind, Write},
     path::{Path, PathBuf},
 };
-
-const HEAD: usize = 8;
 
 pub struct FileWal {
     path: PathBuf,
@@ -22,30 +21,57 @@ pub struct FileWal {
 }
 
 fn failed(path: &Path) -> impl Fn(std::io::Error) -> Fatal + '_ {
-    move |error| Fatal::Wal(format!("{}: {error}", path.display()))
+    move |error| {
+        let remedy = match error.kind() {
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
+                "the disk is full: free space, then start again; nothing that was decided is lost"
+            }
+            _ => "check the disk, then start again",
+        };
+        Fatal::Disk(format!("{}: {error}; {remedy}", path.display()))
+    }
+}
+
+/// The file of a log of `height` without records, in place of what was there.
+fn begin(path: &Path, height: Height) -> Result<File, Fatal> {
+    let new = path.with_extension("new");
+    let mut file = File::create(&new).map_err(failed(&new))?;
+    file.write_all(&frames::frame(&height.0.to_le_bytes())).map_err(failed(&new))?;
+    file.sync_all().map_err(failed(&new))?;
+    fs::rename(&new, path).map_err(failed(&new))?;
+    let folder = path.parent().unwrap_or(Path::new("."));
+    File::open(folder).and_then(|f| f.sync_all()).map_err(failed(folder))?;
+    Ok(file)
 }
 
 impl FileWal {
     /// Opens or makes the log; a torn end is cut off.
     pub fn open(path: &Path) -> Result<Self, Fatal> {
         if !path.exists() {
-            fs::write(path, Height::ZERO.0.to_le_bytes()).map_err(failed(path))?;
+            begin(path, Height::ZERO)?;
         }
-        let bytes = fs::read(path).map_err(failed(path))?;
-        let (height, frames) = match bytes.split_at_checked(HEAD) {
-            Some((head, frames)) => (head.try_into().map(u64::from_le_bytes).unwrap_or(0), frames),
-            // Only the rename makes a log count, so this is an old torn one.
-            None => (0, &[][..]),
+        let damaged = |what: String| {
+            Fatal::Wal(format!(
+                "{} {what}; this node may have signed what stands there and must not sign against it: \
+                 keep it stopped until its peers have decided the beats after the one it was at, \
+                 then move the file away and start it again",
+                path.display()
+            ))
         };
-        let frames = FrameCodec::decode(frames)?;
+        let bytes = fs::read(path).map_err(failed(path))?;
+        let read = frames::read(&bytes, RECORD_BYTES_MAX)
+            .map_err(|frames::Damaged { at }| damaged(format!("is damaged at byte {at}")))?;
+        let mut records = read.records.into_iter();
+        let height = records.next().and_then(|head| <[u8; 8]>::try_from(head).ok());
+        let height = height.ok_or_else(|| damaged("does not begin with a height".to_owned()))?;
         let file = OpenOptions::new().append(true).open(path).map_err(failed(path))?;
-        file.set_len((HEAD + frames.whole_len) as u64).map_err(failed(path))?;
+        file.set_len(read.whole_len as u64).map_err(failed(path))?;
         file.sync_all().map_err(failed(path))?;
         Ok(Self {
             path: path.to_owned(),
             file,
-            height: Height(height),
-            records: frames.records,
+            height: Height(u64::from_le_bytes(height)),
+            records: records.collect(),
             is_dirty: false,
         })
     }
@@ -53,7 +79,7 @@ impl FileWal {
 
 impl Wal for FileWal {
     fn append(&mut self, record: &[u8]) -> Result<(), Fatal> {
-        self.file.write_all(&FrameCodec::encode(record)).map_err(failed(&self.path))?;
+        self.file.write_all(&frames::frame(record)).map_err(failed(&self.path))?;
         self.is_dirty = true;
         Ok(())
     }
@@ -70,14 +96,7 @@ impl Wal for FileWal {
     }
 
     fn reset(&mut self, height: Height) -> Result<(), Fatal> {
-        let new = self.path.with_extension("new");
-        let mut file = File::create(&new).map_err(failed(&new))?;
-        file.write_all(&height.0.to_le_bytes()).map_err(failed(&new))?;
-        file.sync_all().map_err(failed(&new))?;
-        fs::rename(&new, &self.path).map_err(failed(&new))?;
-        let folder = self.path.parent().unwrap_or(Path::new("."));
-        File::open(folder).and_then(|f| f.sync_all()).map_err(failed(folder))?;
-        self.file = file;
+        self.file = begin(&self.path, height)?;
         self.height = height;
         self.records.clear();
         self.is_dirty = false;
@@ -102,5 +121,27 @@ mod tests {
         assert_eq!((height, records), (Height(7), vec![b"one".to_vec(), b"two".to_vec()]));
         wal.reset(Height(8)).unwrap();
         assert_eq!(FileWal::open(&path).unwrap().records().unwrap(), (Height(8), vec![]));
+    }
+
+    #[test]
+    fn a_torn_end_is_healed_and_a_changed_bit_is_an_error() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("wal");
+        let mut wal = FileWal::open(&path).unwrap();
+        wal.reset(Height(7)).unwrap();
+        wal.append(b"one").unwrap();
+        wal.append(b"two").unwrap();
+        let whole = fs::read(&path).unwrap();
+        fs::write(&path, &whole[..whole.len() - 1]).unwrap();
+        let mut healed = FileWal::open(&path).unwrap();
+        assert_eq!(healed.records().unwrap(), (Height(7), vec![b"one".to_vec()]));
+        healed.append(b"two").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), whole);
+        for at in 0..whole.len() {
+            let mut damaged = whole.clone();
+            damaged[at] ^= 1;
+            fs::write(&path, damaged).unwrap();
+            assert!(matches!(FileWal::open(&path), Err(Fatal::Wal(_))), "byte {at}");
+        }
     }
 }

@@ -3,5 +3,13 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod bad_input;
+mod bad_requests;
+mod damage;
+mod full_disk;
+mod joining;
+mod ledger;
+mod lone;
 mod mesh;
+mod rollback;
+mod simulate;
 mod support;

@@ -2,7 +2,7 @@
 
 use crate::support::{Mesh, found, phalanx, spec, stderr, stdout, until};
 use phalanx_devnet::{Watch, compare_roots};
-use phalanx_types::Work;
+use phalanx_types::{JobSpec, Work};
 use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng, SeedableRng};
 use std::{
@@ -89,7 +89,7 @@ async fn hundreds_of_kills_lose_nothing_and_start_nothing_twice_slow() {
 }
 
 /// Sends `count` short jobs and waits for their ends.
-async fn work_gets_done(mesh: &Mesh, from: usize, count: usize) -> bool {
+pub async fn work_gets_done(mesh: &Mesh, from: usize, count: usize) -> bool {
     let mut clients = mesh.devnet.clients();
     let watch = Watch::start(clients.swap_remove(from));
     let submitter = mesh.submitter(8).await;
@@ -188,4 +188,45 @@ async fn a_receipt_is_exported_and_verified_with_the_nodes_stopped() {
     let other = "00".repeat(32);
     let stranger = phalanx(&["receipt", "verify", file_name, "--genesis-hash", &other]);
     assert_eq!(stranger.status.code(), Some(3), "{}", stdout(&stranger));
+}
+
+/// An attempt that runs while half of the mesh hears nothing goes on.
+#[tokio::test(flavor = "multi_thread")]
+async fn two_of_four_frozen_stop_the_mesh_and_its_work_goes_on_when_they_wake() {
+    let mut mesh = found(4, &[]);
+    mesh.start().await;
+    let watch = Watch::start(mesh.devnet.clients().remove(0));
+    let submitter = mesh.submitter(1).await;
+    // Longer than the freeze, in the region of the first node.
+    let work = Work::Synthetic { duration_ms: 9_000 };
+    let long = phalanx_devnet::Planned {
+        spec: JobSpec { retries: 0, once: true, ..spec("long", "earth", true, work) },
+        at: Duration::ZERO,
+        expected: "succeeded",
+    };
+    let (envelope, submitted) = submitter.pack(&[(0, &long)]).remove(0);
+    let answer = submitter.send(envelope, 20_000).await.unwrap();
+    assert_eq!(answer["state"], "decided", "{answer}");
+    let id = submitted[0].id.to_string();
+    let assigned = |known: &phalanx_devnet::Outcomes| known.kinds.contains_key("job_assigned");
+    assert!(until(&watch, Duration::from_secs(20), assigned).await);
+    mesh.devnet.freeze(2);
+    mesh.devnet.freeze(3);
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let before = mesh.height().await;
+    tokio::time::sleep(Duration::from_secs(6)).await;
+    assert_eq!(mesh.height().await, before, "two of four decided a beat");
+    mesh.devnet.thaw(2);
+    mesh.devnet.thaw(3);
+    assert!(
+        until(&watch, Duration::from_secs(60), |known| known.ended.contains_key(&id)).await,
+        "{}",
+        mesh.logs()
+    );
+    let (state, _) = watch.known().ended[&id].clone();
+    assert_eq!(state, "succeeded", "the freeze cost a running attempt\n{}", mesh.logs());
+    assert!(work_gets_done(&mesh, 2, 8).await, "{}", mesh.logs());
+    assert!(compare_roots(&mesh.devnet.clients()).await.unwrap().agree());
+    mesh.stop().await;
+    mesh.fsck();
 }

@@ -90,6 +90,11 @@ impl Mesh {
     /// Starts all nodes and waits until they work together.
     pub async fn start(&mut self) {
         self.devnet.start_all().unwrap();
+        self.ready().await;
+    }
+
+    /// Waits until all nodes work together.
+    pub async fn ready(&mut self) {
         let workers = self.genesis.workers.len() as u64;
         self.devnet
             .wait_until("a mesh with workers", Duration::from_secs(60), |s| {
@@ -97,6 +102,12 @@ impl Mesh {
             })
             .await
             .unwrap();
+    }
+
+    /// Height of the first node.
+    pub async fn height(&self) -> u64 {
+        let status = self.devnet.clients().remove(0).get("/v1/status").await.unwrap();
+        status["height"].as_str().unwrap().parse().unwrap()
     }
 
     pub fn home(&self, index: usize) -> PathBuf {
