@@ -1,4 +1,10 @@
 //! What no crate can test alone.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
+mod conformance;
 mod decoders;
+mod mesh;
+mod proofs;
+mod samples;
+mod snapshots;
+mod verifier;

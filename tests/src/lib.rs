@@ -5,3 +5,4 @@
 //! fuzzing through `tests/fuzz`.
 
 pub mod decoders;
+pub mod solo;

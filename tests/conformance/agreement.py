@@ -1,0 +1,101 @@
+"""6 to 9 Validator sets, votes and certificates, inputs, headers."""
+
+from borsh import ascends_strictly, borsh
+from ed25519 import signature_holds
+from hashes import sha3_256, tagged_hash
+
+
+def well_formed(validator_set):
+    """6.1 Is a set from outside well formed?"""
+    members, proposers = validator_set["members"], validator_set["proposers"]
+    keys = [member["key"] for member in members]
+    return (1 <= len(members) <= 128 and ascends_strictly(keys) and 1 <= len(proposers) <= 128
+            and all(1 <= member["weight"] <= 2**24 for member in members) and set(proposers) <= set(keys))
+
+
+def set_hash(members):
+    """6.2 The hash of a set; it covers the members alone."""
+    return tagged_hash("phalanx/validator-set/v1", borsh("list<Member>", members))
+
+
+def total_weight(members):
+    """6.3 T."""
+    return sum(member["weight"] for member in members)
+
+
+def signers_weight(certificate, members):
+    """6.3 w: the weight of those who signed."""
+    weights = {member["key"]: member["weight"] for member in members}
+    return sum(weights[key] for key, _ in certificate["signatures"])
+
+
+def is_quorum(weight, total):
+    """6.3 A quorum."""
+    return 3 * weight > 2 * total
+
+
+def vote_body(vote):
+    """7.1 The body of a vote's signature."""
+    return borsh("Vote", vote)
+
+
+def proposal_body(claim):
+    """7.2 The body of a proposal's signature."""
+    return borsh("ProposalClaim", claim)
+
+
+def precommit_body(certificate, key):
+    """7.3 What the signature beside a key in a certificate is over."""
+    return vote_body({"mesh": certificate["mesh"], "height": certificate["height"], "round": certificate["round"],
+                      "kind": ("precommit", None), "beat": certificate["beat"], "validator": key})
+
+
+def certificate_hash(certificate):
+    """7.3 The hash of a certificate."""
+    return tagged_hash("phalanx/certificate/v1", borsh("CommitCertificate", certificate))
+
+
+def certificate_holds(certificate, members):
+    """7.4 Does a certificate hold for a set?"""
+    keys = [key for key, _ in certificate["signatures"]]
+    if not ascends_strictly(keys) or not set(keys) <= {member["key"] for member in members}:
+        return False
+    return (is_quorum(signers_weight(certificate, members), total_weight(members))
+            and all(signature_holds("phalanx/vote-sign/v1", precommit_body(certificate, key), key, signature)
+                    for key, signature in certificate["signatures"]))
+
+
+def envelope_id(envelope):
+    """8.1 The id of an envelope."""
+    return tagged_hash("phalanx/envelope/v1", borsh("Envelope", envelope))
+
+
+def job_id(envelope, place):
+    """8.3 The id of the job that operation number `place` of an envelope makes."""
+    return tagged_hash("phalanx/job/v1", envelope + place.to_bytes(2, "little"))
+
+
+def agent_id(envelope, place):
+    """8.3 The id of the agent that operation number `place` of an envelope makes."""
+    return tagged_hash("phalanx/agent/v1", envelope + place.to_bytes(2, "little"))
+
+
+def inputs_bytes(envelopes, evidence):
+    """8.4 Borsh of (E, V)."""
+    return borsh("(list<hash>, list<hash>)", ([sha3_256(borsh("SignedEnvelope", e)) for e in envelopes],
+                                              [sha3_256(borsh("Evidence", v)) for v in evidence]))
+
+
+def inputs_root(envelopes, evidence):
+    """8.4 The inputs root of a beat."""
+    return tagged_hash("phalanx/inputs/v1", inputs_bytes(envelopes, evidence))
+
+
+def evidence_hash(evidence):
+    """8.5 The hash of evidence."""
+    return tagged_hash("phalanx/evidence/v1", borsh("Evidence", evidence))
+
+
+def beat_id(header):
+    """9.1 The id of a beat."""
+    return tagged_hash("phalanx/header/v1", borsh("Header", header))

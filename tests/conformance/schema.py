@@ -1,0 +1,190 @@
+"""4 The types, in the notation of the text."""
+
+import re
+from functools import lru_cache
+
+SECTION_4 = """
+Header            { mesh: hash, height: u64, parent: hash, parent_certificate: hash, time: u64, inputs_root: hash,
+                    receipts_root: hash, app_hash: hash, validator_set: hash, next_validator_set: hash,
+                    policy_version: u64, proposer: key }
+CommitCertificate { mesh: hash, height: u64, round: u32, beat: hash, signatures: list<(key, signature)> }
+Beat              { header: Header, parent_certificate: option<CommitCertificate>,
+                    envelopes: list<SignedEnvelope>, evidence: list<Evidence> }
+Vote              { mesh: hash, height: u64, round: u32, kind: VoteKind, beat: option<hash>, validator: key }
+VoteKind          enum { prevote, precommit }
+ProposalClaim     { mesh: hash, height: u64, round: u32, lock_round: option<u32>, beat: hash, validator: key }
+Signed<T>         { message: T, signature: signature }
+Member            { key: key, weight: u64 }
+ValidatorSet      { members: list<Member>, proposers: list<key> }
+Evidence          enum { votes { first: Signed<Vote>, second: Signed<Vote> },
+                         proposals { first: Signed<ProposalClaim>, second: Signed<ProposalClaim> } }
+Accusation        { offender: key, fault: Fault, height: u64, round: u32, seen: hash }
+Fault             enum { wrong_root, wrong_time, bad_input, flood, garbage, bad_sync }
+
+Genesis       { mesh: hash, time: u64, chain: option<ChainBinding>, owner: key, validators: list<Validator>,
+                mode: Mode, verification: Verification, shards: list<ShardSpec>, latencies: list<LatencyEntry>,
+                tenants: list<Tenant>, workers: map<name, key>, params: Params }
+ChainBinding  { chain_id: u64, contract: [20], code_hash: hash }
+Validator     { vote_key: key, network_key: key, chain_address: [20], base_weight: u64, region: name, label: name }
+Mode          enum { centralized { succession: list<key> }, federated { coordinators: map<name, list<key>> },
+                     fully_distributed, geometric_mesh }
+Verification  enum { none, sample { fraction_ppm: u32 }, full_audit }
+ShardSpec     { name: name, queue_budget: u32, latency_budget_ms: u32, spillover: list<name>, specialties: set<name> }
+LatencyEntry  { from: name, to: name, latency_ms: u32 }
+Tenant        { name: name, keys: set<key>, quota: Quota }
+Quota         { jobs_max: u32, agents_max: u32, cpu_milli_max: u64, memory_mib_max: u64, gpu_milli_max: u64 }
+Params        { beat_interval_ms: u32, idle_beat_ms: u32, clock_bound_ms: u32, message_bound_ms: u32, gap_ms: u32,
+                propose_timeout_ms: u32, vote_timeout_ms: u32, round_step_ms: u32, beat_bytes_max: u32,
+                beat_operations_max: u32, checkpoint_beats: u32, expiry_max_ms: u32, heartbeat_misses_max: u32,
+                lease_ms: u32, spillover_hops_max: u8, evidence_beats_max: u32, vote_decay_ppm: u32,
+                optimisation: OptimisationWeights }
+OptimisationWeights { performance_ppm: u32, cost_ppm: u32, reliability_ppm: u32, sustainability_ppm: u32 }
+Scope         enum { mesh, shard { shard: name } }
+OwnerCommand  enum { pause { scope: Scope }, resume { scope: Scope }, set_shard { shard: ShardSpec },
+                     set_optimisation { weights: OptimisationWeights }, set_verification { verification: Verification },
+                     set_mode { mode: Mode }, set_tenant { tenant: Tenant }, set_validator { validator: Validator },
+                     remove_validator { vote_key: key }, approve_worker { worker: name, key: key },
+                     revoke_worker { worker: name }, admit_peer { network_key: key, label: name },
+                     ban_peer { network_key: key, reason: string, until: u64 }, payload { bytes: bytes } }
+
+SignedEnvelope { envelope: Envelope, signature: signature }
+Envelope       { mesh: hash, sender: key, sequence: u64, expiry: u64, trace_id: option<[16]>,
+                 operations: list<Operation> }
+Operation      enum { submit_job(JobSpec), cancel_job { job: hash }, spawn_agent(AgentSpec),
+                      migrate_agent { agent: hash, worker: name }, terminate_agent { agent: hash },
+                      offer_worker(WorkerOffer), withdraw_worker { worker: name }, heartbeat { workers: list<name> },
+                      report_outcome(OutcomeReport), measure_latency(LatencyEntry), accuse(Accusation),
+                      command(OwnerCommand) }
+JobSpec        { label: string, tenant: name, region: name, deadline_ms: u32, skills: set<name>, budget: u64,
+                 resources: Resources, workload: WorkloadType, priority: u8, retries: u8, once: bool, work: Work }
+Resources      { cpu_milli: u32, memory_mib: u32, gpu: GpuRequest }
+GpuRequest     enum { none, shared { milli: u16 }, whole { count: u16 } }
+WorkloadType   enum { batch, streaming, interactive, ml_training }
+Work           enum { synthetic { duration_ms: u32 },
+                      command { program: name, args: list<string>, limits: CommandLimits } }
+CommandLimits  { time_ms: u32, cpu_ms: u32, memory_mib: u32, output_bytes: u32 }
+AgentSpec      { label: string, tenant: name, region: name, stack: hash, position: list<i64>, resources: Resources,
+                 policy: name, seed: [32] }
+WorkerOffer    { worker: name, region: name, capacity: u32, max_concurrency: u32, heartbeat_interval_ms: u32,
+                 latency_window_ms: u32, capabilities: set<name>, resources: WorkerResources, price: u64 }
+WorkerResources { cpu_milli: u32, memory_mib: u32, gpus: u16 }
+OutcomeReport  { worker: name, attempt: AttemptId, outcome: Outcome, stdout_len: u32, stdout_sha3: hash,
+                 stderr_len: u32, stderr_sha3: hash, cpu_ms: u32, wall_ms: u32 }
+AttemptId      { job: hash, number: u32 }
+Outcome        enum { exited { code: i32 }, signalled { signal: i32 }, limit_reached { limit: Limit }, lease_expired,
+                      killed, not_started { reason: string }, lost, unknown }
+Limit          enum { time, cpu, memory, output }
+
+Checkpoint { version: u16, number: u64, parent: hash, mesh: hash, first_beat: u64, last_beat: u64, first_receipt: u64,
+             receipt_count: u64, interval_root: hash, history_root: hash, history_size: u64, app_hash: hash,
+             agents_root: hash, audit_root: hash, set_epoch: u64, set_hash: hash, next_set_hash: hash,
+             verification_level: u8, verification_fraction_ppm: u32, time: u64 }
+"""
+
+# 10.1, 13.6, 15.6, 17.2, 18.4 and 18.5: the other types that the text names. `data` is that of a receipt (10.3).
+OTHER_SECTIONS = """
+Receipt   { actor: string, beat: u64, causes: list<u64>, data: data, index: u64, inputs: hash, kind: ReceiptKind,
+            policy_version: u64, previous_hash: hash, subject: string, tenant: option<name>, time_ms: u64,
+            trace_id: option<string> }
+ReceiptKind enum { genesis, owner_command, owner_command_refused, refused, worker_offered, worker_withdrawn,
+                   worker_unhealthy, worker_recovered, job_accepted, job_assigned, job_spilled, job_requeued,
+                   attempt_ended, job_ended, agent_spawned, agent_migrated, agent_terminated, latency_agreed, evidence,
+                   quarantine, validators_changed, time_shifted, checkpoint_closed }
+Settings   { mesh: hash, owner: key, has_chain: bool, params: Params, mode: Mode, verification: Verification,
+             policy_version: u64, set_epoch: u64, is_paused: bool, height: u64, time: u64, shift_ms: u64,
+             ledger: LedgerMark, arrivals: u64, next_set: ValidatorSet, last_set: ValidatorSet }
+LedgerMark { checkpoint: u64, checkpoint_hash: hash, next_receipt: u64, previous_hash: hash }
+ProofFile { anchor: option<Anchor>, beat: Inclusion, certificate: CommitCertificate, digest: hash, genesis: hash,
+            genesis_set: ValidatorSet, header: Header, receipt: Receipt, receipt_hash: hash,
+            set_changes: list<SetChange>, version: u32 }
+Inclusion { count: u64, index: u64, path: list<hash> }
+SetChange { certificate: CommitCertificate, header: Header, next_set: ValidatorSet }
+Anchor    { checkpoint: Checkpoint, history: Inclusion, interval: Inclusion }
+Tip       { height: u64, header: option<Header>, header_id: hash, certificate: option<CommitCertificate>, time: u64,
+            next_receipt: u64, previous_hash: hash, app_hash: hash, checkpoint: u64, checkpoint_hash: hash,
+            interval_beat: u64, interval_receipt: u64 }
+Edge      { size: u64, tiles: list<list<hash>> }
+"""
+INTEGERS = {"u8": (1, False), "u16": (2, False), "u32": (4, False), "u64": (8, False), "i32": (4, True),
+            "i64": (8, True)}
+FIXED = {"hash": 32, "key": 32, "id": 32, "signature": 64, "[16]": 16, "[20]": 20, "[32]": 32}
+
+
+class TypeReader:
+    """Reads the notation of section 4. A type is a tuple: its name, then its arguments."""
+
+    def __init__(self, text):
+        self.tokens = re.findall(r"\w+|\[\d+\]|[{}()<>:,]", text)
+
+    def peek(self):
+        return self.tokens[0] if self.tokens else ""
+
+    def take(self, wanted=None):
+        token = self.tokens.pop(0)
+        if wanted and token != wanted:
+            raise SyntaxError(f"{wanted} expected, {token} found")
+        return token
+
+    def several(self, opening, closing, read):
+        self.take(opening)
+        found = []
+        while self.peek() != closing:
+            found.append(read())
+            if self.peek() != closing:
+                self.take(",")
+        self.take(closing)
+        return found
+
+    def type(self):
+        if self.peek() == "(":
+            return ("tuple", *self.several("(", ")", self.type))
+        name = self.take()
+        return (name, *self.several("<", ">", self.type)) if self.peek() == "<" else (name,)
+
+    def field(self):
+        name = self.take()
+        self.take(":")
+        return name, self.type()
+
+    def fields(self):
+        return self.several("{", "}", self.field)
+
+    def variant(self):
+        name = self.take()
+        if self.peek() == "{":
+            return name, "fields", self.fields()
+        if self.peek() == "(":
+            return name, "value", self.several("(", ")", self.type)[0]
+        return name, "none", None
+
+    def definitions(self):
+        found = {}
+        while self.tokens:
+            name, *_ = self.type()
+            if self.peek() == "enum":
+                self.take()
+                found[name] = "enum", self.several("{", "}", self.variant)
+            else:
+                found[name] = "struct", self.fields()
+        return found
+
+
+TYPES = TypeReader(SECTION_4 + OTHER_SECTIONS).definitions()
+
+
+@lru_cache(maxsize=None)
+def type_of(text):
+    return TypeReader(text).type()
+
+
+def definition(t):
+    """The definition of a struct or an enum, with the argument of Signed<T> in place."""
+    kind, parts = TYPES[t[0]]
+    if t[0] == "Signed":
+        parts = [(name, t[1] if field == ("T",) else field) for name, field in parts]
+    return kind, parts
+
+
+def order_of(value):
+    """2.5 Names, strings, keys and hashes ascend by their bytes."""
+    return value.encode() if isinstance(value, str) else value

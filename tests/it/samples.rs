@@ -1,0 +1,243 @@
+//! Valid bytes for every decoder.
+
+use crate::mesh;
+use phalanx_consensus::{
+    Application,
+    wire::{Message, PolkaCertificate, RoundCertificate, RoundVote, SyncRequest, SyncResponse},
+};
+use phalanx_ledger::{Cf, MemoryKv, proof, record};
+use phalanx_p2p::{
+    pacer::Pacer,
+    records::{AddressBook, AddressRecord},
+};
+use phalanx_providers::{
+    journal::{self, ProcessMark},
+    shim,
+};
+use phalanx_replica::Replica;
+use phalanx_tests::decoders::{NUMBER_KEY, TILE_SIZE};
+use phalanx_types::{
+    AttemptId, Evidence, Hash, Height, JobId, OwnerCommand, ReceiptIndex, Round, encode,
+    job::{CommandLimits, Outcome, OutcomeReport},
+    key_file,
+    owner::Scope,
+    vote::{ProposalClaim, Signed, ValidatorMessage, Vote, VoteKind},
+};
+use std::{sync::LazyLock, time::Duration};
+
+static MESH: LazyLock<Replica<MemoryKv>> = LazyLock::new(mesh::run);
+
+/// The payloads of a table of the small ledger.
+fn table(wanted: Cf) -> Vec<Vec<u8>> {
+    let records = MESH.ledger().kv().dump();
+    let of_table = records.iter().filter(|(cf, ..)| *cf == wanted);
+    of_table.map(|(cf, key, stored)| record::unwrap(*cf, key, stored).unwrap().to_vec()).collect()
+}
+
+fn meta(key: &[u8]) -> Vec<Vec<u8>> {
+    let stored = phalanx_ledger::Kv::get(MESH.ledger().kv(), Cf::Meta, key).unwrap().unwrap();
+    vec![record::unwrap(Cf::Meta, key, &stored).unwrap().to_vec()]
+}
+
+fn beat(height: u64) -> phalanx_types::Beat {
+    MESH.ledger().beat(Height(height)).unwrap().unwrap()
+}
+
+fn vote(kind: VoteKind, beat: Option<Hash>) -> Signed<Vote> {
+    let key = mesh::key(1);
+    Vote {
+        mesh: mesh::genesis().mesh,
+        height: Height(9),
+        round: Round(1),
+        kind,
+        beat,
+        validator: key.public(),
+    }
+    .sign(&key)
+}
+
+fn claim(beat: Hash, lock_round: Option<Round>) -> Signed<ProposalClaim> {
+    let key = mesh::key(1);
+    let mesh = mesh::genesis().mesh;
+    ProposalClaim { mesh, height: Height(9), round: Round(1), lock_round, beat, validator: key.public() }
+        .sign(&key)
+}
+
+fn polka() -> PolkaCertificate {
+    let vote = vote(VoteKind::Prevote, Some(Hash([1; 32])));
+    PolkaCertificate {
+        height: Height(9),
+        round: Round(1),
+        beat: Hash([1; 32]),
+        signatures: vec![(vote.message.validator, vote.signature)],
+    }
+}
+
+fn vote_lane() -> Vec<Vec<u8>> {
+    let nil = vote(VoteKind::Precommit, None);
+    let round = RoundCertificate {
+        height: Height(9),
+        round: Round(1),
+        is_precommit: true,
+        votes: vec![RoundVote {
+            kind: VoteKind::Precommit,
+            beat: None,
+            validator: nil.message.validator,
+            signature: nil.signature,
+        }],
+    };
+    vec![
+        Message::Vote(nil).encode(),
+        Message::Vote(vote(VoteKind::Prevote, Some(Hash([1; 32])))).encode(),
+        Message::Polka(polka()).encode(),
+        Message::Round(round).encode(),
+        Message::Status { height: Height(9) }.encode(),
+    ]
+}
+
+fn proposal_lane() -> Vec<Vec<u8>> {
+    let beat = beat(5);
+    vec![
+        Message::Proposal(claim(beat.id(), None), Box::new(beat.clone())).encode(),
+        Message::Proposal(claim(beat.id(), Some(Round(0))), Box::new(beat)).encode(),
+    ]
+}
+
+/// Records of the log by their layout: an index, then the fields.
+fn log_records() -> Vec<Vec<u8>> {
+    let beat = beat(5);
+    let proposer = beat.header.proposer;
+    vec![
+        [vec![0], encode(&vote(VoteKind::Precommit, None))].concat(),
+        [vec![1], encode(&(claim(beat.id(), None), &beat))].concat(),
+        [vec![2], encode(&(Round(1), Some(Round(0)), proposer, &beat, true))].concat(),
+        [vec![3], encode(&polka())].concat(),
+        [vec![4], encode(&(2_u8, Round(1)))].concat(),
+    ]
+}
+
+fn evidence() -> Vec<Vec<u8>> {
+    vec![
+        encode(&Evidence::votes(vote(VoteKind::Prevote, None), vote(VoteKind::Prevote, Some(Hash([1; 32]))))),
+        encode(&Evidence::proposals(claim(Hash([1; 32]), None), claim(Hash([2; 32]), None))),
+    ]
+}
+
+fn report(outcome: Outcome) -> OutcomeReport {
+    OutcomeReport {
+        worker: mesh::name("earth.core-alpha"),
+        attempt: AttemptId { job: JobId([3; 32]), number: 2 },
+        outcome,
+        stdout_len: 12,
+        stdout_sha3: Hash::sha3(b"hello world\n"),
+        stderr_len: 0,
+        stderr_sha3: Hash::sha3(b""),
+        cpu_ms: 40,
+        wall_ms: 55,
+    }
+}
+
+fn journal() -> Vec<u8> {
+    let attempt = AttemptId { job: JobId([3; 32]), number: 2 };
+    let mark = ProcessMark { group: 4_711, start_ticks: 99, boot: "a boot".into() };
+    let records = [
+        journal::Record::Starting { attempt, worker: mesh::name("earth.core-alpha") },
+        journal::Record::Started { attempt, mark },
+        journal::Record::Ended { report: report(Outcome::NotStarted { reason: "no".into() }) },
+        journal::Record::Forgotten { attempt },
+    ];
+    records.iter().flat_map(journal::frame).collect()
+}
+
+fn addresses() -> Vec<u8> {
+    let mut book = AddressBook::new([1; 32]);
+    for seed in 1..4 {
+        let keypair = phalanx_p2p::records::keypair([seed; 32]).unwrap();
+        let addresses = ["/ip4/127.0.0.1/tcp/7001".to_owned(), "/ip4/127.0.0.1/udp/7001/quic-v1".to_owned()];
+        let record = AddressRecord::sign(&keypair, [1; 32], 7, &addresses).unwrap();
+        assert!(book.insert(record, |_| true));
+    }
+    book.encode()
+}
+
+fn gossip() -> Vec<u8> {
+    let mut pacer = Pacer::new(8, 1 << 10);
+    assert!(pacer.push(vec![1; 40]) && pacer.push(vec![]) && pacer.push(vec![2; 9]));
+    pacer.drain(Duration::ZERO).unwrap()
+}
+
+fn sync_response() -> Vec<Vec<u8>> {
+    let decided = |height| {
+        let (_, certificate) = MESH.decided(Height(height)).unwrap().unwrap();
+        (beat(height), certificate)
+    };
+    vec![encode(&SyncResponse::Beats(vec![])), encode(&SyncResponse::Beats((1..4).map(decided).collect()))]
+}
+
+fn state_entries() -> Vec<Vec<u8>> {
+    let entries = MESH.ledger().state_entries().unwrap();
+    entries
+        .iter()
+        .map(|(column, key, value)| [&[column.0, key.len() as u8], &key[..], value].concat())
+        .collect()
+}
+
+/// Valid bytes for the decoder of this name.
+pub fn samples(decoder: &str) -> Vec<Vec<u8>> {
+    let genesis = mesh::genesis();
+    match decoder {
+        "envelope" => (1..=mesh::BEATS).flat_map(|h| beat(h).envelopes).map(|e| encode(&e)).collect(),
+        "beat" | "stored_beat" => table(Cf::Beats),
+        "certificate" | "stored_certificate" => table(Cf::Certificates),
+        "validator_set" | "stored_set" => table(Cf::Sets),
+        "evidence" => evidence(),
+        "vote_lane" => vote_lane(),
+        "proposal_lane" => proposal_lane(),
+        "sync_request" => vec![encode(&SyncRequest::Beats { from: Height(3), count: 64 })],
+        "sync_response" => sync_response(),
+        "address_records" => vec![addresses()],
+        "gossip_payloads" => vec![vec![], gossip()],
+        "request_frame" => vec![[&5_u32.to_le_bytes()[..], b"bytes"].concat()],
+        "log_frames" => vec![log_records().iter().flat_map(|r| phalanx_types::frames::frame(r)).collect()],
+        "log_record" => log_records(),
+        "journal" => vec![journal()],
+        "shim_task" => vec![
+            serde_json::to_vec(&shim::Task {
+                program: "/bin/true".into(),
+                args: vec!["--grüße".into()],
+                folder: "work/1".into(),
+                limits: CommandLimits::default(),
+            })
+            .unwrap(),
+        ],
+        "shim_exit" => vec![serde_json::to_vec(&shim::Exit::not_started("no")).unwrap()],
+        "key_file" => vec![key_file::write(&mesh::key(1)).unwrap().as_bytes().to_vec()],
+        "stored_record" => vec![record::wrap(Cf::Receipts, &NUMBER_KEY, b"payload".to_vec())],
+        "stored_tip" => meta(b"tip"),
+        "stored_edge" => meta(b"edge"),
+        "stored_genesis" => meta(b"genesis"),
+        "stored_range" => table(Cf::Ranges),
+        "stored_checkpoint" => table(Cf::Checkpoints),
+        "stored_hidden" => table(Cf::Hidden),
+        "stored_tile" => vec![vec![7; 32 * TILE_SIZE as usize]],
+        "state_entry" => state_entries(),
+        "receipt" => table(Cf::Receipts),
+        "proof_file" => {
+            let ledger = MESH.ledger();
+            [1, 4, ledger.tip().next_receipt.0 - 1]
+                .map(|index| proof::export(ledger, ReceiptIndex(index)).unwrap())
+                .to_vec()
+        }
+        "genesis_json" => vec![serde_json::to_vec(&genesis).unwrap()],
+        "job_list" => vec![serde_json::to_vec(&[mesh::job()]).unwrap()],
+        "owner_command" => vec![
+            serde_json::to_vec(&OwnerCommand::Pause { scope: Scope::Mesh }).unwrap(),
+            serde_json::to_vec(&OwnerCommand::SetValidator { validator: genesis.validators[0].clone() })
+                .unwrap(),
+            serde_json::to_vec(&OwnerCommand::Payload { bytes: vec![1, 2] }).unwrap(),
+        ],
+        "hash" => vec![Hash([0xab; 32]).to_string().into_bytes()],
+        "name" => vec![b"mars.gpu-helion".to_vec()],
+        other => panic!("the decoder {other} has no samples: add some"),
+    }
+}
