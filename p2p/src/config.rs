@@ -74,9 +74,10 @@ pub struct Limits {
     pub request_bytes_max: usize,
     /// Longest answer in bytes.
     pub response_bytes_max: usize,
-    /// Messages a second from one peer, over all lanes, in the long run.
+    /// Messages a second that one peer sends of its own, over all lanes, in the
+    /// long run. It may pass on as many of each other peer's.
     pub messages_per_s: u32,
-    /// Bytes a second from one peer, over all lanes, in the long run.
+    /// Bytes a second, likewise.
     pub bytes_per_s: u32,
     /// Payloads that wait to be broadcast on the inputs lane.
     pub paced_max: usize,

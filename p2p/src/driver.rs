@@ -47,6 +47,8 @@ const QUIC_IDLE_MS: u32 = 4_000;
 /// Points that faults cost.
 const GARBAGE_POINTS: i64 = 100;
 const FLOOD_POINTS: i64 = 20;
+/// A peer may pass on what so many others send.
+const RELAYED_PEERS: u32 = 128;
 
 /// First byte of a question or answer.
 const KIND_APPLICATION: u8 = 0;
@@ -59,13 +61,43 @@ struct Peer {
     standing: Standing,
     banned_until: Option<Duration>,
     rtt_ms: Option<u32>,
-    messages: Bucket,
-    bytes: Bucket,
+    /// What it sends of its own.
+    own: Rate,
+    /// What it passes on.
+    relayed: Rate,
     messages_total: u64,
     bytes_total: u64,
     dialled: Duration,
     connected: Duration,
     backoff: Duration,
+}
+
+/// Why a peer loses points.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Loss {
+    Garbage,
+    Flood,
+    /// As many as the application says.
+    Points(i64),
+}
+
+/// Messages and bytes that a peer may send.
+struct Rate {
+    messages: Bucket,
+    bytes: Bucket,
+}
+
+impl Rate {
+    fn new(limits: &Limits, peers: u32, now: Duration) -> Self {
+        Self {
+            messages: Bucket::new(limits.messages_per_s.saturating_mul(peers), now),
+            bytes: Bucket::new(limits.bytes_per_s.saturating_mul(peers), now),
+        }
+    }
+
+    fn take(&mut self, bytes: usize, now: Duration) -> bool {
+        self.messages.take(1, now) && self.bytes.take(bytes as u64, now)
+    }
 }
 
 struct Unjudged {
@@ -250,7 +282,7 @@ impl Driver {
             }
             Command::Penalize(peer, points, reason) => {
                 if let Some(id) = peer.peer_id() {
-                    self.lose(id, points, &reason);
+                    self.lose(id, Loss::Points(points), &reason);
                 }
             }
             Command::Peers(reply) => {
@@ -269,7 +301,7 @@ impl Driver {
         };
         self.swarm.behaviour_mut().gossip.report_message_validation_result(&id, &source, acceptance);
         if verdict == Verdict::Reject {
-            self.lose(source, GARBAGE_POINTS, "passed on an invalid message");
+            self.lose(source, Loss::Garbage, "passed on an invalid message");
         }
     }
 
@@ -301,8 +333,8 @@ impl Driver {
             standing: Standing::default(),
             banned_until: None,
             rtt_ms: None,
-            messages: Bucket::new(limits.messages_per_s, now),
-            bytes: Bucket::new(limits.bytes_per_s, now),
+            own: Rate::new(limits, 1, now),
+            relayed: Rate::new(limits, RELAYED_PEERS, now),
             messages_total: 0,
             bytes_total: 0,
             dialled: Duration::ZERO,
@@ -328,29 +360,50 @@ impl Driver {
         }
     }
 
-    fn lose(&mut self, id: PeerId, points: i64, reason: &str) {
+    fn lose(&mut self, id: PeerId, loss: Loss, reason: &str) {
         let now = self.now();
+        let points = match loss {
+            Loss::Garbage => GARBAGE_POINTS,
+            Loss::Flood => FLOOD_POINTS,
+            Loss::Points(points) => points,
+        };
         let Some(peer) = self.peers.get_mut(&id) else { return };
         if peer.banned_until.is_none() && peer.standing.lose(points, reason, now) {
             let key = peer.key;
             tracing::warn!(peer = %id, reason, "banned");
             self.ban(id, key, reason, Duration::from_millis(self.limits.ban_ms));
-            let _ = self.events.try_send(MeshEvent::Banned { peer: key, reason: reason.to_owned() });
+            let is_flood = loss == Loss::Flood;
+            let banned = MeshEvent::Banned { peer: key, reason: reason.to_owned(), is_flood };
+            let _ = self.events.try_send(banned);
         }
     }
 
-    /// Takes from a peer's rate; false when it sends too much (N3).
-    fn within_rate(&mut self, id: PeerId, bytes: usize) -> bool {
+    /// Takes from the rates of a message's author and of the peer that handed it
+    /// over; false when one of them sends too much (N3).
+    ///
+    /// Who passes on what others may send is never at fault: a message beyond its
+    /// author's rate is not passed on by anybody.
+    fn within_rate(&mut self, source: PeerId, author: PeerId, bytes: usize) -> bool {
         let now = self.now();
-        let Some(peer) = self.peers.get_mut(&id) else { return false };
-        let fits = peer.messages.take(1, now) && peer.bytes.take(bytes as u64, now);
-        if fits {
+        if source != author {
+            let Some(peer) = self.peers.get_mut(&source) else { return false };
+            if !peer.relayed.take(bytes, now) {
+                self.lose(source, Loss::Flood, "passes on more than its rate");
+                return false;
+            }
+        }
+        let Some(peer) = self.peers.get_mut(&author) else { return false };
+        if !peer.own.take(bytes, now) {
+            if source == author {
+                self.lose(author, Loss::Flood, "sends more than its rate");
+            }
+            return false;
+        }
+        if let Some(peer) = self.peers.get_mut(&source) {
             peer.messages_total += 1;
             peer.bytes_total += bytes as u64;
-        } else {
-            self.lose(id, FLOOD_POINTS, "sends more than its rate");
         }
-        fits
+        true
     }
 
     fn on_swarm(&mut self, event: SwarmEvent<BehaviourEvent>) {
@@ -445,7 +498,7 @@ impl Driver {
 
     fn learn_addresses(&mut self, from: PeerId, bytes: &[u8]) {
         let Some(records) = AddressBook::decode(bytes) else {
-            return self.lose(from, GARBAGE_POINTS, "sent malformed address records");
+            return self.lose(from, Loss::Garbage, "sent malformed address records");
         };
         for record in records {
             let admitted = &self.admitted;
@@ -456,14 +509,14 @@ impl Driver {
     fn on_gossip(&mut self, source: PeerId, id: MessageId, message: gossipsub::Message) {
         let lane = self.topics.get(&message.topic).copied();
         // The author must be admitted too, not only who passes it on.
-        let author_known = message.source.is_some_and(|author| self.peers.contains_key(&author));
+        let author = message.source.and_then(|id| self.peers.get(&id).map(|peer| (id, peer.key)));
         let judged = |driver: &mut Self, acceptance| {
             driver.swarm.behaviour_mut().gossip.report_message_validation_result(&id, &source, acceptance);
         };
-        let (Some(lane), true) = (lane, author_known) else {
+        let (Some(lane), Some((author_id, author))) = (lane, author) else {
             return judged(self, MessageAcceptance::Reject);
         };
-        if !self.within_rate(source, message.data.len()) {
+        if !self.within_rate(source, author_id, message.data.len()) {
             return judged(self, MessageAcceptance::Ignore);
         }
         let payloads = match lane {
@@ -472,13 +525,13 @@ impl Driver {
         };
         let Some(payloads) = payloads else {
             judged(self, MessageAcceptance::Reject);
-            return self.lose(source, GARBAGE_POINTS, "sent a malformed message");
+            return self.lose(source, Loss::Garbage, "sent a malformed message");
         };
         let Some(key) = self.peers.get(&source).map(|peer| peer.key) else {
             return judged(self, MessageAcceptance::Ignore);
         };
         let token = self.token();
-        if self.events.try_send(MeshEvent::Message { token, source: key, lane, payloads }).is_err() {
+        if self.events.try_send(MeshEvent::Message { token, source: key, author, lane, payloads }).is_err() {
             return judged(self, MessageAcceptance::Ignore);
         }
         self.unjudged.insert(token, Unjudged { id, source });
@@ -499,7 +552,7 @@ impl Driver {
         use request_response::{Event, Message};
         match event {
             Event::Message { peer, message: Message::Request { request, channel, request_id }, .. } => {
-                if !self.within_rate(peer, request.len()) {
+                if !self.within_rate(peer, peer, request.len()) {
                     self.refused.push_back(request_id);
                     self.refused.truncate(UNANSWERED_MAX);
                     return;
@@ -527,7 +580,7 @@ impl Driver {
                             }
                         }
                     }
-                    _ => self.lose(peer, GARBAGE_POINTS, "asked a malformed question"),
+                    _ => self.lose(peer, Loss::Garbage, "asked a malformed question"),
                 }
             }
             Event::Message { peer, message: Message::Response { request_id, response }, .. } => {
@@ -541,7 +594,7 @@ impl Driver {
                         if let Some(asker) = asker {
                             let _ = asker.send(Err(RequestError::Failed("a malformed answer".to_owned())));
                         }
-                        self.lose(peer, GARBAGE_POINTS, "gave a malformed answer");
+                        self.lose(peer, Loss::Garbage, "gave a malformed answer");
                     }
                 }
             }

@@ -39,6 +39,8 @@ pub enum MeshEvent {
         token: u64,
         /// Who passed it on.
         source: PeerKey,
+        /// Who sent it first: its signature is on it.
+        author: PeerKey,
         /// The lane.
         lane: Lane,
         /// Its payloads: one, but for the inputs lane.
@@ -65,6 +67,8 @@ pub enum MeshEvent {
         peer: PeerKey,
         /// Why.
         reason: String,
+        /// Whether it was cut off for sending more than its rate.
+        is_flood: bool,
     },
 }
 

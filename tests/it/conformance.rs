@@ -8,12 +8,14 @@
 mod agreement;
 mod borsh;
 mod checkpoint;
+mod frames;
 pub mod genesis;
 mod hashes;
 mod ledger;
 mod proof;
 mod receipts;
 mod records;
+mod snapshot;
 mod state;
 mod trees;
 
@@ -31,6 +33,7 @@ const TOPICS: &[Topic] = &[
     ("agreement.json", agreement::vectors),
     ("borsh.json", borsh::vectors),
     ("checkpoint.json", checkpoint::vectors),
+    ("frames.json", frames::vectors),
     ("genesis.json", genesis::vectors),
     ("hashes.json", hashes::vectors),
     ("history.json", trees::history),
@@ -39,6 +42,7 @@ const TOPICS: &[Topic] = &[
     ("proof.json", proof::vectors),
     ("receipts.json", receipts::vectors),
     ("records.json", records::vectors),
+    ("snapshot.json", snapshot::vectors),
     ("state.json", state::vectors),
 ];
 

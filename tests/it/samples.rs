@@ -5,7 +5,7 @@ use phalanx_consensus::{
     Application,
     wire::{Message, PolkaCertificate, RoundCertificate, RoundVote, SyncRequest, SyncResponse},
 };
-use phalanx_ledger::{Cf, MemoryKv, proof, record};
+use phalanx_ledger::{Cf, MemoryKv, proof, record, snapshot::PartId};
 use phalanx_p2p::{
     pacer::Pacer,
     records::{AddressBook, AddressRecord},
@@ -14,8 +14,14 @@ use phalanx_providers::{
     journal::{self, ProcessMark},
     shim,
 };
-use phalanx_replica::Replica;
-use phalanx_tests::decoders::{NUMBER_KEY, TILE_SIZE};
+use phalanx_replica::{
+    Replica, checkpoint_file,
+    snapshot::{Offered, Query, encode_query},
+};
+use phalanx_tests::{
+    decoders::{NUMBER_KEY, TILE_SIZE},
+    solo::Solo,
+};
 use phalanx_types::{
     AttemptId, Evidence, Hash, Height, JobId, OwnerCommand, ReceiptIndex, Round, encode,
     job::{CommandLimits, Outcome, OutcomeReport},
@@ -26,6 +32,27 @@ use phalanx_types::{
 use std::{sync::LazyLock, time::Duration};
 
 static MESH: LazyLock<Replica<MemoryKv>> = LazyLock::new(mesh::run);
+
+/// A snapshot of the mesh that the decoders of whole snapshots know.
+static SNAPSHOT: LazyLock<Offered> = LazyLock::new(|| {
+    let mut solo = Solo::open(MemoryKv::default()).unwrap();
+    solo.offer_workers().unwrap();
+    for beat in 1..=7 {
+        solo.send(vec![Solo::<MemoryKv>::job("mars", &format!("job {beat}")).unwrap()]);
+        solo.decide(100).unwrap();
+    }
+    solo.replica.snapshot().unwrap().unwrap()
+});
+
+fn snapshot_queries() -> Vec<Query> {
+    let height = SNAPSHOT.height();
+    let receipts = PartId::Receipts(SNAPSHOT.manifest.first_receipt());
+    vec![
+        Query::Manifest,
+        Query::Part { height, part: PartId::State(0) },
+        Query::Part { height, part: receipts },
+    ]
+}
 
 /// The payloads of a table of the small ledger.
 fn table(wanted: Cf) -> Vec<Vec<u8>> {
@@ -171,7 +198,11 @@ fn sync_response() -> Vec<Vec<u8>> {
         let (_, certificate) = MESH.decided(Height(height)).unwrap().unwrap();
         (beat(height), certificate)
     };
-    vec![encode(&SyncResponse::Beats(vec![])), encode(&SyncResponse::Beats((1..4).map(decided).collect()))]
+    vec![
+        encode(&SyncResponse::Beats(vec![])),
+        encode(&SyncResponse::Beats((1..4).map(decided).collect())),
+        encode(&SyncResponse::Snapshot(SNAPSHOT.answer(&Query::Manifest))),
+    ]
 }
 
 fn state_entries() -> Vec<Vec<u8>> {
@@ -193,7 +224,15 @@ pub fn samples(decoder: &str) -> Vec<Vec<u8>> {
         "evidence" => evidence(),
         "vote_lane" => vote_lane(),
         "proposal_lane" => proposal_lane(),
-        "sync_request" => vec![encode(&SyncRequest::Beats { from: Height(3), count: 64 })],
+        "sync_request" => vec![
+            encode(&SyncRequest::Beats { from: Height(3), count: 64 }),
+            encode(&SyncRequest::Snapshot { query: encode_query(&Query::Manifest) }),
+        ],
+        "snapshot_query" => snapshot_queries().iter().map(encode_query).collect(),
+        "snapshot_manifest" => vec![SNAPSHOT.answer(&Query::Manifest)],
+        "snapshot_part" => snapshot_queries().iter().skip(1).map(|query| SNAPSHOT.answer(query)).collect(),
+        "snapshot_file" => vec![SNAPSHOT.to_file()],
+        "checkpoint_file" => vec![checkpoint_file::make(&SNAPSHOT).unwrap()],
         "sync_response" => sync_response(),
         "address_records" => vec![addresses()],
         "gossip_payloads" => vec![vec![], gossip()],

@@ -4,6 +4,7 @@
 //! without a shape of ours, libp2p's own protocols), or is tested in the binary's
 //! crate, which nothing can depend on (its settings, the head of its log).
 
+use crate::solo;
 use borsh::{BorshDeserialize, BorshSerialize};
 use phalanx_consensus::wal::check_record;
 use phalanx_consensus::wire::{Lane, Message, SyncRequest, SyncResponse};
@@ -12,9 +13,11 @@ use phalanx_ledger::{
     history::{Edge, History, tile_key},
     proof::{self, Trust},
     record,
+    snapshot::{Manifest, Part},
 };
 use phalanx_p2p::{codec::first_frame, pacer, records::AddressBook};
 use phalanx_providers::{journal, shim};
+use phalanx_replica::{checkpoint_file, snapshot};
 use phalanx_types::{
     Beat, Checkpoint, CommitCertificate, Evidence, Genesis, Hash, JobSpec, Name, OwnerCommand, Receipt,
     ReceiptIndex, SignedEnvelope, ValidatorSet, decode_exact, encode, frames, key_file, receipt::HiddenField,
@@ -92,6 +95,13 @@ pub const DECODERS: &[Decoder] = &[
         assert!(encode(&response) == bytes, "one answer has two encodings");
         true
     }),
+    ("snapshot_query", |bytes| {
+        let Ok(query) = snapshot::decode_query(bytes) else { return false };
+        assert!(snapshot::encode_query(&query) == bytes, "one question has two encodings");
+        true
+    }),
+    ("snapshot_manifest", borsh::<Manifest>),
+    ("snapshot_part", borsh::<Part>),
     ("address_records", |bytes| {
         let Some(records) = AddressBook::decode(bytes) else { return false };
         let mut book = AddressBook::new([1; 32]);
@@ -116,6 +126,8 @@ pub const DECODERS: &[Decoder] = &[
         assert!(bytes.get(..whole_len) == Some(whole.as_slice()), "frames have two forms");
         whole_len > 0
     }),
+    ("snapshot_file", |bytes| taken(snapshot::read_file, bytes)),
+    ("checkpoint_file", |bytes| taken(checkpoint_file::read, bytes)),
     ("shim_task", |bytes| serde_json::from_slice::<shim::Task>(bytes).is_ok()),
     ("shim_exit", |bytes| serde_json::from_slice::<shim::Exit>(bytes).is_ok()),
     ("key_file", |bytes| key_file::read(bytes).is_ok()),
@@ -164,6 +176,11 @@ pub const DECODERS: &[Decoder] = &[
     ("hash", |bytes| text(bytes, |text| text.parse::<Hash>().is_ok_and(|hash| hash.to_string() == text))),
     ("name", |bytes| text(bytes, |text| Name::new(text).is_ok_and(|name| name.as_str() == text))),
 ];
+
+/// The mesh whose snapshots the decoders of whole snapshots take.
+fn taken<T, E>(read: fn(&[u8], &Genesis) -> Result<T, E>, bytes: &[u8]) -> bool {
+    solo::genesis(&solo::keys()).is_ok_and(|genesis| read(bytes, &genesis).is_ok())
+}
 
 fn text(bytes: &[u8], read: impl Fn(&str) -> bool) -> bool {
     std::str::from_utf8(bytes).is_ok_and(read)

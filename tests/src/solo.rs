@@ -33,6 +33,12 @@ pub struct Solo<K: Kv> {
 /// Number of its validators.
 const VALIDATORS: u8 = 4;
 
+/// The keys of its validators.
+#[must_use]
+pub fn keys() -> Vec<SigningKey> {
+    (1..=VALIDATORS).map(|i| SigningKey::from_seed([i; 32])).collect()
+}
+
 /// The genesis of such a mesh.
 ///
 /// # Errors
@@ -77,7 +83,7 @@ impl<K: Kv> Solo<K> {
     /// # Errors
     /// When the store is no ledger of its mesh.
     pub fn open(kv: K) -> Result<Self, OpenError> {
-        let keys: Vec<SigningKey> = (1..=VALIDATORS).map(|i| SigningKey::from_seed([i; 32])).collect();
+        let keys = keys();
         let genesis = genesis(&keys).map_err(phalanx_types::genesis::GenesisError::from)?;
         let replica = Replica::open(kv, &genesis, genesis.owner, Limits::default())?;
         let now = replica.ledger().tip().time;

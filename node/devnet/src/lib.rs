@@ -14,7 +14,7 @@ mod watch;
 mod workload;
 
 pub use processes::{Devnet, DevnetError, NodeSpec, free_base_port};
-pub use run::{Judgement, Roots, Run, compare_roots, run};
+pub use run::{Judgement, Outage, Roots, Run, compare_roots, run};
 pub use submit::{Submitted, Submitter};
 pub use watch::{Outcomes, Watch};
 pub use workload::{Planned, mixed};

@@ -27,6 +27,17 @@ const READY_WITHIN: Duration = Duration::from_secs(60);
 /// Time for the nodes to reach one height at the end.
 const SAME_HEIGHT_WITHIN: Duration = Duration::from_secs(30);
 
+/// A power cut of one node: it is killed while work runs, and started again.
+#[derive(Clone, Copy, Debug)]
+pub struct Outage {
+    /// Which node, from 0.
+    pub node: usize,
+    /// When, after the first job was sent.
+    pub at: Duration,
+    /// How long it is away.
+    pub lasts: Duration,
+}
+
 /// Work for a mesh that runs.
 pub struct Run {
     /// The mesh.
@@ -41,6 +52,8 @@ pub struct Run {
     pub workers: u64,
     /// Everything must have ended after this time.
     pub patience: Duration,
+    /// What goes wrong meanwhile.
+    pub outage: Option<Outage>,
 }
 
 /// Header of one height at every node.
@@ -79,6 +92,8 @@ pub struct Judgement {
     pub roots: Roots,
     /// Receipt of the end of the last job.
     pub receipt: Option<u64>,
+    /// The outage that took place.
+    pub outage: Option<Outage>,
 }
 
 impl Judgement {
@@ -111,6 +126,11 @@ impl Judgement {
         ];
         for (name, value) in rows {
             table.add_row([name.to_owned(), value]);
+        }
+        if let Some(Outage { node, at, lasts }) = self.outage {
+            let name = names.get(node).map_or("", String::as_str);
+            let (from, until) = (at.as_secs(), (at + lasts).as_secs());
+            table.add_row(["outage".to_owned(), format!("{name}: killed at {from} s, back at {until} s")]);
         }
         for (name, [beat, app, _]) in names.iter().zip(&self.roots.nodes) {
             let short = |hash: &str| hash.chars().take(16).collect::<String>();
@@ -223,7 +243,21 @@ pub async fn run(devnet: &mut Devnet, plan: &Run) -> Result<Judgement, DevnetErr
     let mut sending = tokio::task::JoinSet::new();
     let mut unsent: Vec<usize> = (0..plan.jobs.len()).rev().collect();
     let mut again: Vec<(Instant, usize)> = Vec::new();
+    let mut is_away = None;
     loop {
+        if let Some(Outage { node, at, lasts }) = plan.outage {
+            match is_away {
+                None if began.elapsed() >= at => {
+                    devnet.kill(node).await;
+                    is_away = Some(true);
+                }
+                Some(true) if began.elapsed() >= at + lasts => {
+                    devnet.start(node)?;
+                    is_away = Some(false);
+                }
+                _ => {}
+            }
+        }
         let due = |planned: usize| plan.jobs.get(planned).is_some_and(|job| job.at <= began.elapsed());
         let mut now = Vec::new();
         while let Some(planned) = unsent.pop_if(|planned| due(*planned)) {
@@ -258,6 +292,9 @@ pub async fn run(devnet: &mut Devnet, plan: &Run) -> Result<Judgement, DevnetErr
         }
     }
     let took = began.elapsed();
+    if let (Some(true), Some(outage)) = (is_away, plan.outage) {
+        devnet.start(outage.node)?;
+    }
     let roots = compare_roots(&clients).await?;
     let outcomes = watch.known().clone();
     if let Some(bar) = progress.bar {
@@ -305,5 +342,6 @@ fn judge(
         receipt: outcomes.receipts.values().max().copied(),
         outcomes,
         roots,
+        outage: plan.outage.filter(|outage| outage.at <= took),
     }
 }

@@ -5,11 +5,27 @@ use crate::{
     receipts::{Drafts, Origin},
 };
 use phalanx_types::{
-    Evidence, Height, PublicKey, ReceiptKind, ValidatorSet, Weight, evidence::Accusation, receipt::Cause,
+    Evidence, Height, PublicKey, ReceiptKind, ValidatorSet, Weight,
+    evidence::{Accusation, Fault},
+    receipt::Cause,
 };
 
-/// Open accusations that are kept; more are refused until some are old.
-const ACCUSATIONS_MAX: usize = 4_096;
+/// Open accusations of one accuser that are kept; a new one takes the place of
+/// its oldest, so that nobody fills the room of others.
+const ACCUSATIONS_MAX: usize = 64;
+/// Faults that are seen on a connection, not in a proposal, have no height of
+/// their own: those within so many beats count as one.
+const WINDOW_BEATS: u64 = 256;
+
+/// The heights that count as one for a fault.
+const fn window(fault: Fault, height: Height) -> Height {
+    match fault {
+        Fault::WrongRoot | Fault::WrongTime | Fault::BadInput => height,
+        Fault::Flood | Fault::Garbage | Fault::BadSync => {
+            Height(height.0.saturating_sub(height.0.wrapping_rem(WINDOW_BEATS)))
+        }
+    }
+}
 
 impl Fabric {
     /// The set that decided `height`, as far back as evidence counts.
@@ -72,47 +88,62 @@ impl Fabric {
         if accusation.height < horizon || accusation.height > self.settings.height.saturating_add(2) {
             return crate::admission::bad("height", "a height that evidence still counts for");
         }
-        if self.accusations.len() >= ACCUSATIONS_MAX {
-            return crate::admission::bad("accusation", "fewer open accusations: send it again later");
-        }
         Ok(())
     }
 
     /// Counts an accusation that was checked. More than a third of the weight
     /// means that at least one honest validator has seen it.
     pub(crate) fn accuse(&mut self, sender: &PublicKey, accusation: &Accusation, drafts: &mut Drafts) {
-        let key = (accusation.offender, accusation.fault, accusation.height);
-        let mut accusers = self.accusations.get(&key).cloned().unwrap_or_default();
-        if !accusers.insert(*sender) {
+        let Accusation { offender, fault, seen, .. } = *accusation;
+        let at = window(fault, accusation.height);
+        let key = (*sender, offender, fault, at);
+        if self.accusations.contains(&key) {
             return;
         }
+        let of_sender = self.accusations_by(sender);
+        if of_sender.len() >= ACCUSATIONS_MAX
+            && let Some(oldest) = of_sender.into_iter().min_by_key(|(_, _, _, at)| *at)
+        {
+            self.accusations.remove(&oldest);
+        }
+        self.accusations.insert(key, seen);
         let set = self.next_set.clone();
-        let weight = accusers
+        let accusers: Vec<_> = set
+            .members()
             .iter()
-            .filter_map(|key| set.weight_of(key))
-            .fold(Weight::ZERO, |sum, weight| sum.saturating_add(weight.0));
+            .filter(|member| self.accusations.contains(&(member.key, offender, fault, at)))
+            .collect();
+        let weight = accusers.iter().fold(Weight::ZERO, |sum, member| sum.saturating_add(member.weight.0));
         let count = u32::try_from(accusers.len()).unwrap_or(u32::MAX);
-        self.accusations.insert(key, accusers);
         if !set.has_honest(weight) {
             return;
         }
         let kind = match accusation.fault {
-            phalanx_types::evidence::Fault::WrongRoot => "wrong_root",
-            phalanx_types::evidence::Fault::WrongTime => "wrong_time",
-            phalanx_types::evidence::Fault::BadInput => "bad_input",
-            phalanx_types::evidence::Fault::Flood => "flood",
-            phalanx_types::evidence::Fault::Garbage => "garbage",
-            phalanx_types::evidence::Fault::BadSync => "bad_sync",
+            Fault::WrongRoot => "wrong_root",
+            Fault::WrongTime => "wrong_time",
+            Fault::BadInput => "bad_input",
+            Fault::Flood => "flood",
+            Fault::Garbage => "garbage",
+            Fault::BadSync => "bad_sync",
         };
-        self.accusations.remove(&key);
+        for member in accusers {
+            self.accusations.remove(&(member.key, offender, fault, at));
+        }
         let cause = drafts
-            .note(ReceiptKind::Evidence, accusation.offender, &Origin::fabric())
+            .note(ReceiptKind::Evidence, offender, &Origin::fabric())
             .text("kind", kind)
             .u64("height", accusation.height.0)
-            .text("seen", accusation.seen)
+            .text("seen", seen)
             .u32("accusers", count)
             .done();
-        self.quarantine(&accusation.offender, kind, Some(cause), drafts);
+        self.quarantine(&offender, kind, Some(cause), drafts);
+    }
+
+    /// The open accusations of one accuser.
+    fn accusations_by(&self, accuser: &PublicKey) -> Vec<(PublicKey, PublicKey, Fault, Height)> {
+        let first = (*accuser, PublicKey([0; 32]), Fault::WrongRoot, Height(0));
+        let last = (*accuser, PublicKey([u8::MAX; 32]), Fault::BadSync, Height(u64::MAX));
+        self.accusations.range(first..=last).map(|(key, _)| *key).collect()
     }
 
     /// Takes the vote of a convicted validator away, unless too few would be
@@ -147,7 +178,7 @@ impl Fabric {
             self.convictions.remove(&hash);
         }
         let old: Vec<_> =
-            self.accusations.iter().filter(|((_, _, at), _)| *at < horizon).map(|(key, _)| *key).collect();
+            self.accusations.iter().filter(|((_, _, _, at), _)| *at < horizon).map(|(key, _)| *key).collect();
         for key in old {
             self.accusations.remove(&key);
         }

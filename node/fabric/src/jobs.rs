@@ -8,7 +8,8 @@ use crate::{
     table::Row,
 };
 use phalanx_types::{
-    Field, Hash, JobId, Name, Outcome, Params, PublicKey, ReceiptKind, TimeMs, job::OutcomeReport,
+    Field, GpuRequest, Hash, JobId, JobSpec, Name, Outcome, Params, PublicKey, ReceiptKind, TimeMs,
+    job::{OutcomeReport, WorkloadType},
     receipt::Cause,
 };
 use std::sync::Arc;
@@ -20,6 +21,7 @@ pub(crate) const ATTEMPTS_MAX: u32 = 32;
 /// the ledger for ever.
 pub(crate) const ENDED_MAX: usize = 10_000;
 /// Jobs of one shard's queue that are looked at in one beat and find no worker.
+/// Those that ask for no less than one of them are passed over and do not count.
 pub(crate) const BLOCKED_MAX: usize = 64;
 
 /// How long after a lease's end the mesh waits before it makes a new attempt.
@@ -34,6 +36,25 @@ pub const fn lease_margin_ms(params: &Params) -> u64 {
         .saturating_mul(2)
         .saturating_add(params.message_bound_ms as u64)
         .saturating_add(params.gap_ms as u64)
+}
+
+/// Whether every worker that could take `job` could take `other`.
+fn asks_no_less(job: &JobSpec, other: &JobSpec) -> bool {
+    let gpu = match (job.resources.gpu, other.resources.gpu) {
+        (_, GpuRequest::None) => true,
+        (GpuRequest::Shared { milli }, GpuRequest::Shared { milli: less }) => milli >= less,
+        (GpuRequest::Whole { count }, GpuRequest::Whole { count: less }) => count >= less,
+        // A whole GPU is free for any share.
+        (GpuRequest::Whole { count }, GpuRequest::Shared { .. }) => count >= 1,
+        (GpuRequest::None | GpuRequest::Shared { .. }, _) => false,
+    };
+    gpu && job.resources.cpu_milli >= other.resources.cpu_milli
+        && job.resources.memory_mib >= other.resources.memory_mib
+        && job.budget <= other.budget
+        && job.skills.is_superset(&other.skills)
+        // Who waits for it counts distance from the job's own region.
+        && (other.workload != WorkloadType::Interactive
+            || (job.workload == WorkloadType::Interactive && job.region == other.region))
 }
 
 impl Worker {
@@ -78,17 +99,31 @@ impl Fabric {
             }
             // The queue as it is now: what a decision moves elsewhere stays in it.
             let Some(waiting) = self.index.queues.get(&shard).cloned() else { continue };
-            let mut blocked: usize = 0;
+            let mut blocked: Vec<Arc<Row<JobId, Job>>> = Vec::new();
             let mut digest = None;
             for (_, order) in waiting {
-                if blocked >= BLOCKED_MAX {
+                if blocked.len() >= BLOCKED_MAX {
                     break;
                 }
+                let Some(row) = self.job_at(order) else { continue };
+                if self.waits_with(&row.value, &blocked) {
+                    continue;
+                }
+                drop(row);
                 if !self.assign(order, &shard, &mut digest, now, drafts) {
-                    blocked = blocked.saturating_add(1);
+                    blocked.extend(self.job_at(order));
                 }
             }
         }
+    }
+
+    /// Whether a job finds no worker either, here or one hop on, because one that
+    /// asks for no more found none in this beat: assigning only takes what is free.
+    fn waits_with(&self, job: &Job, blocked: &[Arc<Row<JobId, Job>>]) -> bool {
+        let is_no_less = |other: &Job| job.visited == other.visited && asks_no_less(&job.spec, &other.spec);
+        blocked.iter().any(|other| is_no_less(&other.value))
+            // One that no worker here could ever do goes on at once.
+            && self.could_ever(&job.shard, &self.ask(&job.spec))
     }
 
     /// Gives one waiting job a worker of `shard`, or moves it on. `digest` is

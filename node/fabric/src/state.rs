@@ -16,10 +16,7 @@ use phalanx_types::{
     tenant::Tenant,
 };
 use serde::Serialize;
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::{collections::BTreeMap, sync::Arc};
 
 /// What there is one of.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
@@ -252,7 +249,8 @@ pub struct Fabric {
     pub(crate) validators: Table<PublicKey, ValidatorState>,
     pub(crate) sets: Table<Height, ValidatorSet>,
     pub(crate) convictions: Table<Hash, Height>,
-    pub(crate) accusations: Table<(PublicKey, Fault, Height), BTreeSet<PublicKey>>,
+    /// What an accuser saw, by accuser, offender, fault and height.
+    pub(crate) accusations: Table<(PublicKey, PublicKey, Fault, Height), Hash>,
     pub(crate) peers: Table<PublicKey, Peer>,
     // Derived.
     pub(crate) index: Index,

@@ -18,7 +18,7 @@ pub enum Byzantine {
     WrongRoot,
     /// Sends what it has seen before again and again.
     Replayer,
-    /// Sends ten times what it should.
+    /// Sends forty times what it should.
     Flooder,
     /// Sends bytes that are no message.
     Garbage,
@@ -46,7 +46,16 @@ impl Byzantine {
     /// Whether its lies leave evidence that must end in quarantine.
     #[must_use]
     pub const fn is_provable(self) -> bool {
-        matches!(self, Self::Equivocator | Self::WrongRoot | Self::TimeShifter | Self::Garbage)
+        match self {
+            Self::Equivocator
+            | Self::WrongRoot
+            | Self::Replayer
+            | Self::Flooder
+            | Self::TimeShifter
+            | Self::Garbage => true,
+            // One that catches up is the only witness; silence is no fault.
+            Self::Silent | Self::LyingSync => false,
+        }
     }
 
     /// How far its clock is off, in milliseconds.
@@ -74,7 +83,7 @@ impl Byzantine {
                 let len = random.below(64) as usize;
                 vec![(lane, (0..len).map(|_| random.below(256) as u8).collect())]
             }
-            Self::Flooder => vec![original; 10],
+            Self::Flooder => vec![original; 40],
             Self::Replayer => {
                 let mut all = vec![original];
                 for _ in 0..3.min(history.len()) {

@@ -5,6 +5,7 @@ use crate::{
     checks::Checks,
     checks::Violation,
     faults::Fault,
+    network::Rate,
     node::SimNode,
     random::Random,
     scenario::{CutReport, MeshReport, MeshScenario, ProbePoint},
@@ -75,8 +76,8 @@ pub(crate) enum Happening {
 
 #[derive(Clone)]
 pub(crate) enum Parcel {
-    /// With the number under which gossip knows it.
-    Consensus(u64, Lane, Vec<u8>),
+    /// With the number under which gossip knows it, and its author.
+    Consensus(u64, usize, Lane, Vec<u8>),
     Input(Arc<SignedEnvelope>),
     Request(u64, Vec<u8>),
     Response(u64, Vec<u8>),
@@ -110,6 +111,8 @@ pub(crate) struct Mesh {
     pub tokens: BTreeMap<u64, (usize, u64)>,
     pub history: Vec<(Lane, Vec<u8>)>,
     pub penalties: BTreeMap<usize, BTreeSet<PeerFault>>,
+    /// What each node has had from each author, by (node, author).
+    pub rates: BTreeMap<(usize, usize), Rate>,
     pub trail: VecDeque<String>,
 }
 
@@ -171,6 +174,7 @@ pub fn simulate_mesh(scenario: &MeshScenario) -> Result<MeshReport, String> {
         tokens: BTreeMap::new(),
         history: Vec::new(),
         penalties: BTreeMap::new(),
+        rates: BTreeMap::new(),
         trail: VecDeque::new(),
     };
     Ok(mesh.run())

@@ -11,14 +11,56 @@ use phalanx_consensus::{
     Event, Output,
     wire::{Lane, Message, SyncResponse},
 };
+use phalanx_p2p::rate::Bucket;
 use phalanx_replica::snapshot::decode_query;
 use phalanx_types::{Hash, encode, evidence::Fault as PeerFault, vote::VoteKind};
 use sha3::Digest;
+use std::time::Duration;
 
 /// Time after which a question without an answer has failed.
 const REQUEST_MS: u64 = 1_500;
 
+/// What a node has had from one author.
+pub(crate) struct Rate {
+    bucket: Bucket,
+    /// Messages beyond the rate.
+    excess: u32,
+}
+
+/// Messages a second that a node takes from one author. The busiest honest node
+/// of a mesh of four sends about eighty.
+const MESSAGES_PER_S: u32 = 400;
+/// Messages beyond the rate after which their author is cut off.
+const EXCESS_MAX: u32 = 50;
+
 impl Mesh {
+    /// The limit that the real network has, with the same token bucket. Who goes
+    /// on beyond it is cut off.
+    fn within_rate(&mut self, to: usize, epoch: u64, from: usize, author: usize) -> bool {
+        let now = Duration::from_millis(self.world.now_ms());
+        let fresh = || Rate { bucket: Bucket::new(MESSAGES_PER_S, now), excess: 0 };
+        let rate = self.rates.entry((to, author)).or_insert_with(fresh);
+        if rate.excess > EXCESS_MAX {
+            return false;
+        }
+        if rate.bucket.take(1, now) {
+            return true;
+        }
+        if from == author {
+            rate.excess += 1;
+            if rate.excess > EXCESS_MAX {
+                self.mark(|| format!("node {to} cuts node {author} off: it floods"));
+                let is_honest = |n: usize| self.nodes.get(n).is_some_and(|n| n.byzantine.is_none());
+                if is_honest(to) && is_honest(author) {
+                    let what = "a flood".to_owned();
+                    self.checks.violations.push(Violation::Slandered { node: author, by: to, what });
+                }
+                self.step(to, epoch, Event::Flooded { from: self.peer_key(author) });
+            }
+        }
+        false
+    }
+
     pub(crate) fn outputs(&mut self, node: usize, outputs: Vec<Output>) {
         let Some(epoch) = self.nodes.get(node).map(|n| n.epoch) else { return };
         for output in outputs {
@@ -101,7 +143,7 @@ impl Mesh {
                 // What is told to all alike is one message; a lie is its own.
                 let is_same = told_lane == lane && told_bytes == bytes && place == 1;
                 let number = if is_same { self.gossip } else { self.gossip + place * 64 + to as u64 };
-                self.send(node, to, Parcel::Consensus(number, told_lane, told_bytes));
+                self.send(node, to, Parcel::Consensus(number, node, told_lane, told_bytes));
             }
         }
         self.gossip += 64 * 64;
@@ -138,18 +180,21 @@ impl Mesh {
         self.audit.update((from as u64).to_le_bytes());
         let (epoch, clock) = (sim.epoch, sim.clock(now_ms));
         match parcel {
-            Parcel::Consensus(number, lane, bytes) => {
+            Parcel::Consensus(number, author, lane, bytes) => {
                 self.audit.update(Hash::sha3(&bytes).0);
-                if !self.heard.get_mut(to).is_some_and(|heard| heard.insert(number)) {
+                if !self.heard.get_mut(to).is_some_and(|heard| heard.insert(number))
+                    || !self.within_rate(to, epoch, from, author)
+                {
                     return;
                 }
                 let relayed = bytes.clone();
-                let event = Event::Message { from: sender, lane, bytes };
+                let event = Event::Message { from: sender, author: self.peer_key(author), lane, bytes };
                 if self.step(to, epoch, event) {
                     for other in (0..self.nodes.len()).filter(|other| *other != to && *other != from) {
                         let is_news = self.heard.get(other).is_some_and(|heard| !heard.contains(&number));
                         if is_news {
-                            self.send(to, other, Parcel::Consensus(number, lane, relayed.clone()));
+                            let parcel = Parcel::Consensus(number, author, lane, relayed.clone());
+                            self.send(to, other, parcel);
                         }
                     }
                 }

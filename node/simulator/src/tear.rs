@@ -71,7 +71,7 @@ impl Mesh {
         let Some(tear) = self.tear.as_ref().filter(|tear| tear.until_ms > self.world.now_ms()) else {
             return false;
         };
-        let Parcel::Consensus(_, lane, bytes) = parcel else { return from == tear.mute };
+        let Parcel::Consensus(_, _, lane, bytes) = parcel else { return from == tear.mute };
         let is_round_0 = |height: Height, round: Round| height == tear.height && round == Round(0);
         match Message::decode(*lane, bytes) {
             Ok(Message::Proposal(claim, _)) if is_round_0(claim.message.height, claim.message.round) => {

@@ -209,7 +209,7 @@ async fn a_flooder_loses_its_standing_and_is_banned() {
     };
     let reason = one
         .until(|event| match event {
-            MeshEvent::Banned { peer, reason } if *peer == key(2) => Some(reason.clone()),
+            MeshEvent::Banned { peer, reason, is_flood: true } if *peer == key(2) => Some(reason.clone()),
             _ => None,
         })
         .await;

@@ -5,7 +5,7 @@ use crate::{
     output::{Code, Failure, Format, say},
 };
 use anyhow::{Context, Result};
-use phalanx_devnet::{Devnet, Judgement, NodeSpec, Run, trace::Trace};
+use phalanx_devnet::{Devnet, Judgement, NodeSpec, Outage, Run, trace::Trace};
 use phalanx_fabric::defaults::planetary;
 use phalanx_types::{Name, Params, params::Verification};
 use serde_json::json;
@@ -18,6 +18,10 @@ use std::{
 
 /// Time for the nodes to stop.
 const STOP_WITHIN: Duration = Duration::from_secs(5);
+/// When a node is killed, and for how long: its workers are silent for longer
+/// than their heartbeats allow.
+const OUTAGE_AT: Duration = Duration::from_secs(20);
+const OUTAGE_LASTS: Duration = Duration::from_secs(25);
 /// A file that marks a folder as made by this command.
 const MARK: &str = "devnet.json";
 /// Mixed jobs arrive within this time.
@@ -49,6 +53,10 @@ pub struct Args {
     /// Repeats the trace's jobs until they would fill the cluster this much.
     #[arg(long, requires = "trace")]
     load: Option<f64>,
+    /// Kills this node (from 1) while jobs run, as a power cut would, and starts
+    /// it again; 0: none [default: 3 with a --load above 1, else none].
+    #[arg(long, value_name = "NODE")]
+    outage: Option<usize>,
     /// Who proposes beats.
     #[arg(long, value_enum, default_value_t)]
     mode: ModeWord,
@@ -86,6 +94,13 @@ pub fn run(format: Format, args: Args) -> Result<Code> {
         }
         None => (None, phalanx_devnet::mixed(&tenant, args.seed, args.jobs, MIXED_OVER)?),
     };
+    let is_overfull = args.load.is_some_and(|load| load > 1.0);
+    let outage = args.outage.unwrap_or(if is_overfull { 3 } else { 0 });
+    if outage == 1 || outage > args.nodes {
+        let what = format!("--outage {outage}: name a node from 2 to {}, for node 1 is watched", args.nodes);
+        return Err(Failure::because(Code::Unreadable, what));
+    }
+    let outage = outage.checked_sub(1).map(|node| Outage { node, at: OUTAGE_AT, lasts: OUTAGE_LASTS });
     let count = u16::try_from(args.nodes).context("too many nodes")?;
     let founded = founding::found(&Plan {
         nodes: args.nodes,
@@ -124,6 +139,7 @@ pub fn run(format: Format, args: Args) -> Result<Code> {
         expiry_ms: u64::from(founded.genesis.params.expiry_max_ms) / 2,
         workers: founded.genesis.workers.len() as u64,
         patience: Duration::from_secs(300),
+        outage,
         jobs,
     };
     let mut devnet = Devnet::new(&binary, specs);
@@ -168,7 +184,7 @@ fn report(format: Format, judgement: &Judgement, names: &[String]) {
         "otherwise": judgement.otherwise, "took_ms": judgement.took.as_millis().to_string(),
         "turnaround_p50_ms": judgement.turnaround_ms[0], "turnaround_p99_ms": judgement.turnaround_ms[1],
         "receipts": judgement.outcomes.kinds, "height": judgement.roots.height,
-        "roots": judgement.roots.nodes, "roots_agree": judgement.roots.agree(),
+        "outage": judgement.outage.is_some(), "roots": judgement.roots.nodes, "roots_agree": judgement.roots.agree(),
     });
     let text = || {
         let mut text = judgement.table(names);

@@ -110,13 +110,13 @@ pub async fn run(mut net: Net) {
 impl Net {
     async fn heard(&mut self, event: MeshEvent) {
         match event {
-            MeshEvent::Message { token, source, lane: Lane::Inputs, payloads } => {
+            MeshEvent::Message { token, source, lane: Lane::Inputs, payloads, .. } => {
                 self.envelopes(token, source, payloads).await;
             }
-            MeshEvent::Message { token, source, lane, payloads } => {
+            MeshEvent::Message { token, source, author, lane, payloads } => {
                 let lane = if lane == Lane::Votes { wire::Lane::Votes } else { wire::Lane::Proposals };
                 let Some(bytes) = payloads.into_iter().next() else { return };
-                let event = Event::Message { from: source.0, lane, bytes };
+                let event = Event::Message { from: source.0, author: author.0, lane, bytes };
                 if !self.core.offer(Input::Event(event, Some(token))) {
                     self.mesh.report(token, Verdict::Ignore).await;
                 }
@@ -124,7 +124,12 @@ impl Net {
             MeshEvent::Request { token, peer, bytes } => {
                 self.core.offer(Input::Event(Event::Request { from: peer.0, token: token.0, bytes }, None));
             }
-            MeshEvent::Banned { peer, reason } => tracing::warn!(%peer, reason, "peer banned"),
+            MeshEvent::Banned { peer, reason, is_flood } => {
+                tracing::warn!(%peer, reason, "peer banned");
+                if is_flood {
+                    self.core.offer(Input::Event(Event::Flooded { from: peer.0 }, None));
+                }
+            }
             MeshEvent::Connected(peer) => tracing::info!(%peer, "connected"),
             MeshEvent::Disconnected(peer) => tracing::info!(%peer, "disconnected"),
             MeshEvent::Listening(address) => tracing::info!(address, "listening"),

@@ -170,3 +170,39 @@ fn the_owner_brings_a_quarantined_validator_back() {
     assert_eq!(count(&applied.receipts, ReceiptKind::ValidatorsChanged), 1);
     assert_eq!(members(&world).len(), 7);
 }
+
+#[test]
+fn faults_of_a_connection_count_together_when_they_are_near_in_time() {
+    let mut world = seven();
+    for _ in 0..4 {
+        world.idle();
+    }
+    // Seen at different heights, as what goes over a connection is.
+    assert_eq!(kinds(&accuse(&mut world, "v1", "v7", Fault::Flood, Height(1)).receipts), []);
+    assert_eq!(kinds(&accuse(&mut world, "v2", "v7", Fault::Flood, Height(3)).receipts), []);
+    assert_eq!(kinds(&accuse(&mut world, "v3", "v7", Fault::Garbage, Height(3)).receipts), []);
+    let applied = accuse(&mut world, "v4", "v7", Fault::Flood, Height(4));
+    let evidence = first(&applied.receipts, ReceiptKind::Evidence);
+    assert_eq!((shown(evidence, "kind"), shown(evidence, "accusers")), ("flood".into(), "3".into()));
+    assert!(is_quarantined(&world, "v7"));
+}
+
+#[test]
+fn an_accuser_without_end_takes_no_room_from_others() {
+    let mut world = seven();
+    for _ in 0..100 {
+        world.idle();
+    }
+    for height in 0..100 {
+        assert_eq!(kinds(&accuse(&mut world, "v1", "v2", Fault::WrongRoot, Height(height)).receipts), []);
+    }
+    let open = |world: &World| world.fabric.entries().iter().filter(|(column, ..)| column.0 == 13).count();
+    assert_eq!(open(&world), 64);
+    // Its newest accusations are there, its oldest are not.
+    for (height, is_out) in [(10, false), (99, true)] {
+        for who in ["v3", "v4"] {
+            accuse(&mut world, who, "v2", Fault::WrongRoot, Height(height));
+        }
+        assert_eq!(is_quarantined(&world, "v2"), is_out, "height {height}");
+    }
+}

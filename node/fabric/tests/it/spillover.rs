@@ -3,7 +3,7 @@
 
 use crate::world::{World, count, first, job, key, kinds, name, names, offer, report, shard, shown};
 use phalanx_types::{
-    JobId, JobSpec, Operation, Outcome, OwnerCommand, ReceiptDraft, ReceiptKind, owner::Scope,
+    JobId, JobSpec, Operation, Outcome, OwnerCommand, ReceiptDraft, ReceiptKind, Resources, owner::Scope,
     shard::ShardSpec,
 };
 
@@ -223,4 +223,32 @@ fn a_spilled_job_keeps_its_latency_budget_and_its_place_in_the_order() {
     let done = report("earth.1", early, 1, Outcome::Exited { code: 0 });
     world.one(key("host-1"), done);
     assert_eq!(world.runs_on(&late), "earth.1");
+}
+
+#[test]
+fn jobs_that_find_no_worker_do_not_hold_back_those_behind_them_that_do() {
+    let mut world = mesh(vec![shard("earth", 1_000, "")], 3, "earth.1 earth.2");
+    world.submit_all(vec![job("earth"); 2]);
+    // Both workers have three cores left, and more is asked for again and again.
+    let large = |n: u32| {
+        let resources = Resources { cpu_milli: 3_500 + n, memory_mib: 64, ..Resources::default() };
+        JobSpec { resources, priority: 200, ..job("earth") }
+    };
+    world.submit_all((0..200).map(large).collect());
+    assert_eq!(world.waiting_in("earth"), 200);
+    let (id, _) = world.submit(job("earth"));
+    assert!(!world.is_queued(&id), "it waits behind those that cannot run");
+    // And one that no worker here could ever do is not passed over.
+    let mut world = World::new("earth.1");
+    let mut strong = offer("mars.1");
+    strong.resources.cpu_milli = 16_000;
+    world.offer(strong);
+    world.submit(job("earth"));
+    let full = Resources { cpu_milli: 3_500, memory_mib: 64, ..Resources::default() };
+    let more = Resources { cpu_milli: 15_000, ..full };
+    let ask = |resources| JobSpec { resources, ..job("earth") };
+    world.submit_all(vec![ask(more)]);
+    let (ids, _) = world.submit_all(vec![ask(full), ask(more)]);
+    assert!(world.is_queued(&ids[0]));
+    assert_eq!(world.shard_of(&ids[1]), "mars");
 }
