@@ -99,3 +99,14 @@ def evidence_hash(evidence):
 def beat_id(header):
     """9.1 The id of a beat."""
     return tagged_hash("phalanx/header/v1", borsh("Header", header))
+
+
+def decides(certificate, header, members):
+    """7.4, 20.8 A certificate of a header's beat that holds for the set."""
+    return ((certificate["mesh"], certificate["height"], certificate["beat"])
+            == (header["mesh"], header["height"], beat_id(header)) and certificate_holds(certificate, members))
+
+
+def hands_over(header):
+    """18.3, 20.2 Does another set decide the next height?"""
+    return header["next_validator_set"] != header["validator_set"]

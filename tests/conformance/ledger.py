@@ -1,7 +1,7 @@
 """5 to 18 ledger.json: a whole small ledger."""
 
 from agreement import (
-    agent_id, beat_id, certificate_hash, certificate_holds, envelope_id, inputs_root, set_hash, well_formed)
+    agent_id, beat_id, certificate_hash, decides, envelope_id, hands_over, inputs_root, set_hash, well_formed)
 from borsh import ascends_strictly, borsh, from_borsh
 from checkpoints import checkpoint_hash, verification_words
 from ed25519 import signature_holds
@@ -123,12 +123,6 @@ def check_ledger_beats(v, genesis, sets, receipts):
     return beats
 
 
-def decides(certificate, header, members):
-    """7.4 A certificate of a header's beat that holds for the set."""
-    return ((certificate["mesh"], certificate["height"], certificate["beat"])
-            == (header["mesh"], header["height"], beat_id(header)) and certificate_holds(certificate, members))
-
-
 def check_parent_certificate(v, beat, parent):
     """9.2 parent_certificate."""
     certificate = beat["parent_certificate"]
@@ -155,11 +149,6 @@ def check_beat_receipts(own, beat):
         r["vector"].holds(r["receipt"]["policy_version"] == beat["header"]["policy_version"],
                           "the policy version after its beat")
         r["vector"].holds(r["receipt"]["inputs"] in ids, "the id of an envelope of its beat, or zero")
-
-
-def hands_over(header):
-    """18.3 Does another set decide the next height?"""
-    return header["next_validator_set"] != header["validator_set"]
 
 
 def set_epoch(beats, height):

@@ -81,7 +81,8 @@ Checkpoint { version: u16, number: u64, parent: hash, mesh: hash, first_beat: u6
              verification_level: u8, verification_fraction_ppm: u32, time: u64 }
 """
 
-# 10.1, 13.6, 15.6, 17.2, 18.4 and 18.5: the other types that the text names. `data` is that of a receipt (10.3).
+# 10.1, 13.6, 15.6, 17.2, 18.4, 18.5, 20.1 and 20.6: the other types that the text names. `data` is that of a receipt
+# (10.3). The last four stand for the objects in 21.1, which have no names there.
 OTHER_SECTIONS = """
 Receipt   { actor: string, beat: u64, causes: list<u64>, data: data, index: u64, inputs: hash, kind: ReceiptKind,
             policy_version: u64, previous_hash: hash, subject: string, tenant: option<name>, time_ms: u64,
@@ -104,6 +105,18 @@ Tip       { height: u64, header: option<Header>, header_id: hash, certificate: o
             next_receipt: u64, previous_hash: hash, app_hash: hash, checkpoint: u64, checkpoint_hash: hash,
             interval_beat: u64, interval_receipt: u64 }
 Edge      { size: u64, tiles: list<list<hash>> }
+Base      { tip: Tip, edge: Edge, checkpoint: option<Checkpoint>, set_epoch: u64, verification: Verification }
+Manifest  { version: u16, genesis: hash, header: Header, certificate: CommitCertificate, handovers: list<Handover>,
+            checkpoint: option<Checkpoint>, edge: Edge, receipts: u64, chunk_bits: u8 }
+Handover  { header: Header, certificate: CommitCertificate, next_set: ValidatorSet }
+Part      enum { state { number: u32, path: list<hash>, entries: list<(u8, bytes, bytes)> },
+                 receipts { first: u64, receipts: list<bytes> } }
+Query     enum { manifest, part { height: u64, part: PartId } }
+PartId    enum { state(u32), receipts(u64) }
+ShownShard  { name: name, waiting: u32, is_paused: bool, queue_budget: u32, spillover: list<name> }
+ShownWorker { name: name, region: name, is_healthy: bool, is_open: bool, running: u32, last_seen_ms: u64 }
+ShownJob    { id: hash, label: string, tenant: name, shard: name, state: ShownJobState, attempt: u32, priority: u8 }
+ShownJobState enum { queued, running }
 """
 INTEGERS = {"u8": (1, False), "u16": (2, False), "u32": (4, False), "u64": (8, False), "i32": (4, True),
             "i64": (8, True)}

@@ -7,7 +7,7 @@ from hashes import tagged_hash
 
 # 15.5 The types of the columns' keys.
 COLUMNS = ["u8", "name", "name", "key", "name", "name", "hash", "hash", "(name, name)", "(name, name, key)", "key",
-           "u64", "hash", "(key, Fault, u64)", "key"]
+           "u64", "hash", "(key, key, Fault, u64)", "key"]
 
 
 def state_place(column, key):
@@ -49,10 +49,15 @@ def state_buckets(entries):
     return {bucket: sorted(hashes) for bucket, hashes in sorted(buckets.items())}
 
 
-def app_hash(entries):
-    """15.4 The app hash: the root over all buckets, where subtrees without entries are not walked."""
+def subtree_root(entries, height, number):
+    """15.4 The root of subtree `number` of a height, which has all entries. Those without entries are not walked."""
     level = {bucket: bucket_hash(hashes) for bucket, hashes in state_buckets(entries).items()}
-    for height in range(16):
-        empty = empty_level(height)
+    for below in range(height):
+        empty = empty_level(below)
         level = {i: state_node(level.get(2 * i, empty), level.get(2 * i + 1, empty)) for i in {j // 2 for j in level}}
-    return level.get(0, empty_level(16))
+    return level.get(number, empty_level(height))
+
+
+def app_hash(entries):
+    """15.4 The app hash: the root over all buckets."""
+    return subtree_root(entries, 16, 0)

@@ -133,3 +133,25 @@ def edge(leaves):
     """13.6 The edge."""
     rest = [hashes[len(hashes) - len(hashes) % 256:] for hashes in tile_levels(leaves)]
     return borsh("Edge", {"size": len(leaves), "tiles": rest})
+
+
+def edge_counts(size):
+    """13.6 How many hashes each element of `tiles` has in the edge of a tree of this size."""
+    counts = []
+    while size > 0:
+        counts.append(size % 256)
+        size //= 256
+    return counts
+
+
+def edge_root(edge_):
+    """13.7 The root of an edge."""
+    root = None
+    for hashes in edge_["tiles"]:
+        rest = list(hashes)
+        while rest:
+            run = len(rest) & -len(rest)
+            part = tree_root(rest[-run:], history_node)
+            root = part if root is None else history_node(part, root)
+            del rest[-run:]
+    return history_root([]) if root is None else root

@@ -9,6 +9,7 @@ from borsh import borsh, from_borsh
 from canonical import canonical_bytes
 from checkpoints import CHECKPOINT_TYPE, checkpoint_hash, checkpoint_type_hash, checkpoint_words
 from ed25519 import public_key, sign, signature_holds
+from frames import frame, read_frames
 from genesis import first_members, genesis_hash, read_genesis
 from hashes import TAGS, sha3_256, tagged_bytes, tagged_hash
 from json_forms import PARAMS, from_json
@@ -20,10 +21,10 @@ from schema import FIXED, INTEGERS, TYPES, type_of
 from state import app_hash, bucket_hash, empty_level, entry_hash, state_bucket, state_buckets, state_place
 from store import TABLES, number, record_checksum, record_preimage
 from trees import (
-    consistency_holds, consistency_proof, edge, history_leaf, history_node, history_root, inclusion_holds,
-    inclusion_path, interval_leaf, interval_node, interval_root, tiles)
+    consistency_holds, consistency_proof, edge, edge_counts, edge_root, history_leaf, history_node, history_root,
+    inclusion_holds, inclusion_path, interval_leaf, interval_node, interval_root, tiles)
 from vectors import is_refused, same
-from words import ZERO, from_hex, require
+from words import Refused, ZERO, from_hex, require
 
 
 def check_borsh(v):
@@ -239,6 +240,9 @@ def check_history(v):
         part = leaves[:item["size"].use()]
         item["root"].check(history_root(part))
         item["edge"].check(edge(part))
+        read = from_borsh("Edge", item["edge"].hex())
+        item["edge"].holds(edge_root(read) == history_root(part), "the root of the edge (13.7) is that of the tree")
+        item["edge"].holds([len(hashes) for hashes in read["tiles"]] == edge_counts(len(part)), "the counts of 13.6")
         item["tiles"].check([{"key": bytes([level]) + number(n), "level": level, "number": n, "payload": payload}
                              for level, n, payload in tiles(part)])
 
@@ -338,3 +342,20 @@ def check_proof(v):
                 item[member].check(value)
             else:
                 item.book.fail(item.path + (member,), "no such member", value)
+
+
+def check_frames(v):
+    """frames.json, section 22."""
+    limit = v["limit"].use()
+    for item in v["files"]:
+        item["what"].label()
+        data = item["bytes"].hex()
+        try:
+            records, whole_len = read_frames(data, limit)
+        except Refused:
+            item["is_damaged"].check(True)
+            continue
+        item["is_damaged"].check(False)
+        item["records"].check(records)
+        item["whole_len"].check(whole_len)
+        item["bytes"].holds(data[:whole_len] == b"".join(map(frame, records)), "the frames of 22.1")

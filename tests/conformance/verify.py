@@ -20,16 +20,18 @@ from canonical import read_json
 from genesis import genesis_hash, read_genesis
 from ledger import check_ledger
 from proof import EXIT_CODES, Verdict, verify_proof
+from snapshot_checks import check_snapshot
 from vector_checks import (
-    check_agreement, check_borsh, check_checkpoint, check_genesis, check_hashes, check_history, check_interval,
-    check_proof, check_receipts, check_records, check_state)
+    check_agreement, check_borsh, check_checkpoint, check_frames, check_genesis, check_hashes, check_history,
+    check_interval, check_proof, check_receipts, check_records, check_state)
 from vectors import Book, Vector, has_member_twice
 from words import Refused, from_hex, require
 
 CHECKS = {"agreement.json": check_agreement, "borsh.json": check_borsh, "checkpoint.json": check_checkpoint,
-          "genesis.json": check_genesis, "hashes.json": check_hashes, "history.json": check_history,
-          "interval.json": check_interval, "ledger.json": check_ledger, "proof.json": check_proof,
-          "receipts.json": check_receipts, "records.json": check_records, "state.json": check_state}
+          "frames.json": check_frames, "genesis.json": check_genesis, "hashes.json": check_hashes,
+          "history.json": check_history, "interval.json": check_interval, "ledger.json": check_ledger,
+          "proof.json": check_proof, "receipts.json": check_receipts, "records.json": check_records,
+          "snapshot.json": check_snapshot, "state.json": check_state}
 
 
 def verify_file(path):

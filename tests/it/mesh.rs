@@ -209,35 +209,47 @@ impl Mesh {
 
 /// The first validator's replica after the last beat.
 pub fn run() -> Replica<MemoryKv> {
+    run_to(BEATS)
+}
+
+/// The same, stopped after a beat.
+pub fn run_to(beats: u64) -> Replica<MemoryKv> {
     let open =
         |seed| Replica::open(MemoryKv::default(), &genesis(), key(seed).public(), Limits::default()).unwrap();
     let mut mesh = Mesh { replicas: vec![open(1), open(2)], sequences: BTreeMap::new() };
-    mesh.send(1, None, vec![offer()]);
-    mesh.decide(Round(0));
-    let envelope = mesh.send(3, Some([8; 16]), vec![Operation::SubmitJob(Box::new(job())), agent()]);
-    mesh.decide(Round(0));
-    mesh.send(
-        4,
-        None,
-        vec![Operation::Command(Box::new(OwnerCommand::SetValidator { validator: validator(2) }))],
-    );
-    mesh.decide(Round(0));
-    let job = JobId::of(&envelope, 0);
-    mesh.send(1, None, vec![outcome(job)]);
-    mesh.decide(Round(0));
-    // The first operation makes the envelope worth taking; the second is refused.
-    mesh.send(3, None, vec![agent(), Operation::CancelJob { job }]);
-    mesh.decide(Round(2));
-    let ban = OwnerCommand::BanPeer {
-        network_key: key(99).public(),
-        reason: "zu laut: „ä“\t\u{1f600}".into(),
-        until: TimeMs::MAX,
-    };
-    mesh.send(4, None, vec![Operation::Command(Box::new(ban))]);
-    while mesh.replicas[0].height() < Height(BEATS) {
-        mesh.decide(Round(0));
+    let mut first_job = None;
+    while mesh.replicas[0].height() < Height(beats) {
+        let mut round = Round(0);
+        match (mesh.replicas[0].height().next().0, first_job) {
+            (1, _) => drop(mesh.send(1, None, vec![offer()])),
+            (2, _) => {
+                let operations = vec![Operation::SubmitJob(Box::new(job())), agent()];
+                first_job = Some(JobId::of(&mesh.send(3, Some([8; 16]), operations), 0));
+            }
+            (3, _) => command(&mut mesh, OwnerCommand::SetValidator { validator: validator(2) }),
+            (4, Some(job)) => drop(mesh.send(1, None, vec![outcome(job)])),
+            (5, Some(job)) => {
+                // The first operation makes the envelope worth taking; the second is refused.
+                mesh.send(3, None, vec![agent(), Operation::CancelJob { job }]);
+                round = Round(2);
+            }
+            (6, _) => command(
+                &mut mesh,
+                OwnerCommand::BanPeer {
+                    network_key: key(99).public(),
+                    reason: "zu laut: „ä“\t\u{1f600}".into(),
+                    until: TimeMs::MAX,
+                },
+            ),
+            _ => {}
+        }
+        mesh.decide(round);
     }
     let (first, second) = (mesh.replicas[0].ledger().tip().clone(), mesh.replicas[1].ledger().tip().clone());
     assert_eq!(first, second);
     mesh.replicas.swap_remove(0)
+}
+
+fn command(mesh: &mut Mesh, command: OwnerCommand) {
+    mesh.send(4, None, vec![Operation::Command(Box::new(command))]);
 }

@@ -37,7 +37,8 @@ static MESH: LazyLock<Replica<MemoryKv>> = LazyLock::new(mesh::run);
 static SNAPSHOT: LazyLock<Offered> = LazyLock::new(|| {
     let mut solo = Solo::open(MemoryKv::default()).unwrap();
     solo.offer_workers().unwrap();
-    for beat in 1..=7 {
+    solo.decide(100).unwrap();
+    for beat in 2..=7 {
         solo.send(vec![Solo::<MemoryKv>::job("mars", &format!("job {beat}")).unwrap()]);
         solo.decide(100).unwrap();
     }

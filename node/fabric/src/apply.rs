@@ -127,6 +127,7 @@ impl Fabric {
         for item in evidence {
             next.judge(item, ctx.height, &mut drafts);
         }
+        next.carry_out_convictions(&mut drafts);
         next.run(&pending, Step::Command, now, &mut drafts);
         next.run(&pending, Step::Report, now, &mut drafts);
         next.audit(now, &mut drafts);

@@ -3,6 +3,7 @@
 use crate::{
     Fabric, Refusal,
     receipts::{Drafts, Origin},
+    state::ValidatorState,
 };
 use phalanx_types::{
     Evidence, Height, PublicKey, ReceiptKind, ValidatorSet, Weight,
@@ -146,28 +147,57 @@ impl Fabric {
         self.accusations.range(first..=last).map(|(key, _)| *key).collect()
     }
 
-    /// Takes the vote of a convicted validator away, unless too few would be
-    /// left to decide.
+    /// Takes the vote of a convicted validator away: at once, or as soon as enough
+    /// others are left to decide.
     fn quarantine(&mut self, offender: &PublicKey, reason: &str, cause: Option<Cause>, drafts: &mut Drafts) {
-        let Some(mut state) = self.validators.get(offender).cloned() else { return };
-        if state.is_quarantined {
+        let is_open = self.validators.get(offender).is_some_and(|v| !v.is_quarantined);
+        if !is_open {
             return;
         }
-        state.is_quarantined = true;
-        let before = self.validators.insert(*offender, state);
-        let left = self.is_quorum_live();
-        if !left && let Some(before) = before {
-            self.validators.insert(*offender, before);
+        let is_out = self.try_quarantine(offender);
+        if !is_out && let Some(state) = self.validators.get_mut(offender) {
+            state.convicted = Some(reason.to_owned());
         }
         drafts
             .note(ReceiptKind::Quarantine, offender, &Origin::fabric())
             .text("reason", reason)
             .text(
                 "effect",
-                if left { "its votes count no more" } else { "too few would be left: its votes count on" },
+                if is_out {
+                    "its votes count no more"
+                } else {
+                    "too few would be left: its votes count until others are back"
+                },
             )
             .cause(cause)
             .done();
+    }
+
+    /// False, and nothing changed, when too few would be left.
+    fn try_quarantine(&mut self, offender: &PublicKey) -> bool {
+        let Some(before) = self.validators.get(offender).cloned() else { return false };
+        let out = ValidatorState { is_quarantined: true, convicted: None, ..before.clone() };
+        self.validators.insert(*offender, out);
+        let is_out = self.is_quorum_live();
+        if !is_out {
+            self.validators.insert(*offender, before);
+        }
+        is_out
+    }
+
+    /// Carries out the convictions that had to wait.
+    pub(crate) fn carry_out_convictions(&mut self, drafts: &mut Drafts) {
+        let waiting: Vec<(PublicKey, String)> =
+            self.validators.iter().filter_map(|(key, v)| Some((*key, v.convicted.clone()?))).collect();
+        for (offender, reason) in waiting {
+            if self.try_quarantine(&offender) {
+                drafts
+                    .note(ReceiptKind::Quarantine, offender, &Origin::fabric())
+                    .text("reason", reason)
+                    .text("effect", "its votes count no more")
+                    .done();
+            }
+        }
     }
 
     /// Forgets what is too old to count.

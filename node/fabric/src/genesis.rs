@@ -66,7 +66,12 @@ impl Fabric {
             fabric.latencies.insert((entry.from.clone(), entry.to.clone()), entry.latency_ms);
         }
         for validator in &genesis.validators {
-            let state = ValidatorState { entry: validator.clone(), is_quarantined: false, missed: None };
+            let state = ValidatorState {
+                entry: validator.clone(),
+                is_quarantined: false,
+                convicted: None,
+                missed: None,
+            };
             fabric.validators.insert(validator.vote_key, state);
         }
         let first = fabric

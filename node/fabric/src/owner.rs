@@ -175,7 +175,8 @@ impl Fabric {
             }
             OwnerCommand::SetValidator { validator } => {
                 let key = validator.vote_key;
-                let fresh = ValidatorState { entry: validator, is_quarantined: false, missed: None };
+                let fresh =
+                    ValidatorState { entry: validator, is_quarantined: false, convicted: None, missed: None };
                 if self.validators.insert(key, fresh).is_none() {
                     self.index.add_sender(key);
                 }

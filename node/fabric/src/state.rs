@@ -211,6 +211,8 @@ pub struct ValidatorState {
     pub entry: Validator,
     /// Whether it was convicted and does not vote.
     pub is_quarantined: bool,
+    /// Why it was convicted, while too few would be left to decide without it.
+    pub convicted: Option<String>,
     /// The last height at which it missed its turn to propose, until a vote of
     /// it is seen.
     pub missed: Option<Height>,

@@ -7,7 +7,7 @@ use phalanx_replica::{
     checkpoint_file,
     snapshot::{FILE_HEAD, Offered, Query, encode_query, read_file},
 };
-use phalanx_types::{Genesis, Height, encode};
+use phalanx_types::{Genesis, Height, ReceiptIndex, encode};
 use serde_json::{Value, json};
 
 /// The same snapshot with its state in 2^b chunks and each receipt in a part of
@@ -38,24 +38,29 @@ fn show(genesis: &Genesis, of: usize, file: &[u8], what: &str, at: usize, out: u
 }
 
 pub fn vectors() -> Value {
-    let replica = mesh::run();
     let genesis = mesh::genesis();
-    let offered = replica.snapshot().unwrap().unwrap();
-    let first = offered.manifest.first_receipt();
-    let receipts: Vec<Vec<u8>> = (first.0..replica.ledger().tip().next_receipt.0)
-        .map(|index| replica.ledger().receipt_bytes(phalanx_types::ReceiptIndex(index)).unwrap().unwrap())
-        .collect();
-    let files = [offered.to_file(), in_parts(&offered, 3, &receipts)];
-    let shown_files: Vec<Value> = files
+    // After an interval; after the beat that changes the set, in the first
+    // interval; within a later one, with the agent's job running.
+    let snapshots = [(mesh::BEATS, None), (3, None), (6, Some(3))].map(|(beats, chunk_bits)| {
+        let replica = mesh::run_to(beats);
+        let offered = replica.snapshot().unwrap().unwrap();
+        let first = offered.manifest.first_receipt();
+        let receipts: Vec<Vec<u8>> = (first.0..replica.ledger().tip().next_receipt.0)
+            .map(|index| replica.ledger().receipt_bytes(ReceiptIndex(index)).unwrap().unwrap())
+            .collect();
+        let file = chunk_bits.map_or_else(|| offered.to_file(), |bits| in_parts(&offered, bits, &receipts));
+        (offered, file)
+    });
+    let shown_files: Vec<Value> = snapshots
         .iter()
-        .map(|file| {
+        .map(|(offered, file)| {
             let joined = read_file(file, &genesis).unwrap();
             json!({"file": hx(file), "height": joined.height().0, "app_hash": joined.header().app_hash,
                 "entries": offered.fabric.entries_len(), "receipts": offered.manifest.receipts})
         })
         .collect();
     let mut refused = Vec::new();
-    for (of, file) in files.iter().enumerate() {
+    for (of, (_, file)) in snapshots.iter().enumerate() {
         for at in (0..file.len()).step_by(file.len() / 40) {
             refused.push(show(&genesis, of, file, "one bit", at, 1, &[file[at] ^ 4]));
         }
@@ -64,11 +69,14 @@ pub fn vectors() -> Value {
             refused.push(show(&genesis, of, file, "cut off", at, file.len() - at, &[]));
         }
     }
-    let checkpoint = checkpoint_file::make(&offered).unwrap();
+    // The second one has a job that runs.
+    let offered = &snapshots[1].0;
+    let checkpoint = checkpoint_file::make(offered).unwrap();
     let text = String::from_utf8(checkpoint).unwrap();
     let value: Value = serde_json::from_str(&text).unwrap();
     let changes: Vec<Value> = [
         ("another height", "/height", json!("8")),
+        ("a job that waits", "/jobs/0/state", json!("queued")),
         ("another policy version", "/policy_version", json!("77")),
         ("a worker more", "/metrics/workers", json!(9)),
         ("another root", "/app_hash", json!("00".repeat(32))),
@@ -97,16 +105,16 @@ pub fn vectors() -> Value {
     let queries: Vec<Value> = [
         ("manifest", Query::Manifest),
         ("state", Query::Part { height: Height(9), part: PartId::State(5) }),
-        ("receipts", Query::Part { height: Height(9), part: PartId::Receipts(first) }),
+        ("receipts", Query::Part { height: Height(9), part: PartId::Receipts(offered.manifest.first_receipt()) }),
     ]
     .into_iter()
-    .map(|(what, query)| json!({"what": what, "height": "9", "chunk": 5, "first": first, "borsh": hx(encode_query(&query))}))
+    .map(|(what, query)| json!({"what": what, "height": "9", "chunk": 5, "first": offered.manifest.first_receipt(), "borsh": hx(encode_query(&query))}))
     .collect();
     json!({
         "genesis": genesis,
         "files": shown_files,
         "changed": refused,
-        "checkpoint_file": {"text": text, "of": 0, "changed": changes},
+        "checkpoint_file": {"text": text, "of": 1, "changed": changes},
         "queries": queries,
     })
 }

@@ -57,13 +57,13 @@ fn garbage_is_convicted_by_witnesses_and_penalised() {
 }
 
 #[test]
-fn a_replayer_changes_nothing() {
-    changes_nothing(Byzantine::Replayer, "drop");
+fn who_replays_the_words_of_others_is_convicted_by_witnesses() {
+    is_convicted(Byzantine::Replayer, &["garbage"]);
 }
 
 #[test]
-fn a_flooder_changes_nothing() {
-    changes_nothing(Byzantine::Flooder, "drop");
+fn a_flood_is_cut_off_and_convicted_by_witnesses() {
+    is_convicted(Byzantine::Flooder, &["flood"]);
 }
 
 #[test]
