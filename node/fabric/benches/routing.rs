@@ -22,6 +22,10 @@ use std::{
     time::{Duration, Instant},
 };
 
+/// As in the binary.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const WORKERS: usize = 1_523;
 const MANY: usize = 100_000;
 const GOAL_PER_S: f64 = 100_000.0;

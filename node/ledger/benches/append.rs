@@ -14,6 +14,10 @@ use phalanx_types::{
 };
 use std::time::{Duration, Instant};
 
+/// As in the binary.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const BATCH: u64 = 100;
 const BATCHES: u64 = 400;
 const GOAL: f64 = 0.5;

@@ -21,17 +21,9 @@ macro_rules! hex_bytes {
                 &self.0
             }
 
-            /// The first eight hex digits, for logs and tables.
-            #[must_use]
-            pub fn short(&self) -> String {
-                let mut text = hex::encode(self.0);
-                text.truncate(8);
-                text
-            }
-        }
-
-        impl std::fmt::Display for $name {
-            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            /// The hex digits. Receipts hold many of these values: no allocation,
+            /// and no iterator over characters.
+            fn digits(&self) -> [u8; $len * 2] {
                 const DIGITS: &[u8; 16] = b"0123456789abcdef";
                 let mut text = [0_u8; $len * 2];
                 for (pair, byte) in text.chunks_exact_mut(2).zip(self.0) {
@@ -40,7 +32,21 @@ macro_rules! hex_bytes {
                         DIGITS[usize::from(byte & 15)],
                     ]);
                 }
-                f.write_str(std::str::from_utf8(&text).map_err(|_| std::fmt::Error)?)
+                text
+            }
+
+            /// The first eight hex digits, for logs and tables.
+            #[must_use]
+            pub fn short(&self) -> String {
+                let mut text = self.to_string();
+                text.truncate(8);
+                text
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(std::str::from_utf8(&self.digits()).map_err(|_| std::fmt::Error)?)
             }
         }
 
@@ -59,7 +65,8 @@ macro_rules! hex_bytes {
 
         impl serde::Serialize for $name {
             fn serialize<S: serde::Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
-                s.serialize_str(&hex::encode(self.0))
+                let digits = self.digits();
+                s.serialize_str(std::str::from_utf8(&digits).map_err(serde::ser::Error::custom)?)
             }
         }
 
