@@ -41,12 +41,17 @@ fn newcomer(mesh: &Mesh, setting: &str) -> NodeSpec {
     }
 }
 
+/// Time to catch up with a short history.
+const SOON: Duration = Duration::from_secs(60);
+/// Time to catch up with ten thousand beats, all checked.
+const IN_THE_END: Duration = Duration::from_secs(600);
+
 /// Starts the newcomer and compares its root with the others'.
-async fn joins(mesh: &mut Mesh, spec: NodeSpec) -> Devnet {
+async fn joins(mesh: &mut Mesh, spec: NodeSpec, patience: Duration) -> Devnet {
     let mut fifth = Devnet::new(&crate::support::binary(), vec![spec]);
     fifth.start_all().unwrap();
     fifth
-        .wait_until("a fifth node that has caught up", Duration::from_secs(60), |status| {
+        .wait_until("a fifth node that has caught up", patience, |status| {
             status["height"].as_str().is_some_and(|h| h != "0") && status["is_syncing"] == false
         })
         .await
@@ -79,7 +84,7 @@ async fn a_new_node_catches_up_by_beats() {
     let mut mesh = with_beats(20).await;
     let spec = newcomer(&mesh, "join_by_snapshot_beyond = 0");
     let home = spec.home.clone();
-    let mut fifth = joins(&mut mesh, spec).await;
+    let mut fifth = joins(&mut mesh, spec, SOON).await;
     fifth.stop_all(Duration::from_secs(5)).await;
     mesh.stop().await;
     assert!(!fsck(&home).contains("snapshot"));
@@ -90,7 +95,7 @@ async fn a_new_node_goes_on_from_a_snapshot_of_its_peers() {
     let mut mesh = with_beats(40).await;
     let spec = newcomer(&mesh, "join_by_snapshot_beyond = 10");
     let home = spec.home.clone();
-    let mut fifth = joins(&mut mesh, spec).await;
+    let mut fifth = joins(&mut mesh, spec, SOON).await;
     fifth.stop_all(Duration::from_secs(5)).await;
     mesh.stop().await;
     let said = fsck(&home);
@@ -103,7 +108,7 @@ async fn a_new_node_joins_a_mesh_of_ten_thousand_beats_slow() {
     let mut mesh = with_beats(10_000).await;
     let spec = newcomer(&mesh, "join_by_snapshot_beyond = 0");
     let home = spec.home.clone();
-    joins(&mut mesh, spec).await.stop_all(Duration::from_secs(5)).await;
+    joins(&mut mesh, spec, IN_THE_END).await.stop_all(Duration::from_secs(5)).await;
     std::fs::remove_dir_all(home.join("data")).unwrap();
     std::fs::remove_file(home.join("wal")).unwrap();
     let path = home.join("config.toml");
@@ -116,7 +121,7 @@ async fn a_new_node_joins_a_mesh_of_ten_thousand_beats_slow() {
         token: std::fs::read_to_string(home.join("api-token")).unwrap(),
         home: home.clone(),
     };
-    joins(&mut mesh, spec).await.stop_all(Duration::from_secs(5)).await;
+    joins(&mut mesh, spec, IN_THE_END).await.stop_all(Duration::from_secs(5)).await;
     mesh.stop().await;
     assert!(fsck(&home).contains("restored from a snapshot"));
 }
