@@ -7,6 +7,7 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng, SeedableRng};
 use std::{
     collections::{BTreeMap, BTreeSet},
+    sync::Arc,
     time::Duration,
 };
 
@@ -22,15 +23,16 @@ async fn kill_and_check(kills: usize, jobs: usize, seed: u64) {
     let watch = Watch::start(mesh.devnet.clients().remove(0));
     let submitter = mesh.submitter(2).await;
 
-    let planned: Vec<_> =
-        (0..jobs).map(|i| mesh.marking(&format!("job-{i}"), REGIONS[i % 4], i % 3 == 0)).collect();
-    let indexed: Vec<_> = planned.iter().enumerate().collect();
+    let planned: Arc<Vec<_>> =
+        Arc::new((0..jobs).map(|i| mesh.marking(&format!("job-{i}"), REGIONS[i % 4], i % 3 == 0)).collect());
     let pause = Duration::from_millis((kills as u64 * 1_300) / (jobs as u64 / 2).max(1));
     let sending = {
-        let packed = submitter.pack(&indexed);
+        let planned = Arc::clone(&planned);
         tokio::spawn(async move {
             let mut acknowledged = BTreeMap::new();
-            for (envelope, submitted) in packed {
+            let indexed: Vec<_> = planned.iter().enumerate().collect();
+            // Signed when their turn comes: envelopes expire.
+            for (envelope, submitted) in indexed.chunks(2).flat_map(|pair| submitter.pack(pair)) {
                 let answer = submitter.send(envelope, 20_000).await.unwrap();
                 if answer["state"] == "decided" && answer["refusals"].as_array().is_some_and(Vec::is_empty) {
                     acknowledged.extend(submitted.into_iter().map(|s| (s.id.to_string(), s.planned)));
