@@ -60,4 +60,8 @@ library Kinds {
     uint8 internal constant PAYLOAD = 25;
     /// @notice `(uint32 delay)`. Seconds that later commands wait here. Without a meaning to the mesh.
     uint8 internal constant SET_DELAY = 26;
+    /// @notice `(uint64 applied, bytes32 chain)`. To a mesh that stopped obeying because this chain has changed
+    ///         commands that it had applied: the last one it applied, and the hash chain up to it, as the mesh has
+    ///         them. It goes on after this command.
+    uint8 internal constant RECONCILE = 27;
 }

@@ -299,6 +299,11 @@ contract OwnerCommands is IOwnerCommands {
         _submit(Kinds.SET_DELAY, abi.encode(delay_));
     }
 
+    /// @inheritdoc IOwnerCommands
+    function reconcile(uint64 applied, bytes32 chain) external onlyOwner {
+        _submit(Kinds.RECONCILE, abi.encode(applied, chain));
+    }
+
     // ----------------------------------------------------------------------------------------- the queue
 
     /// @inheritdoc IOwnerCommands

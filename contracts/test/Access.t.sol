@@ -23,7 +23,7 @@ contract AccessTest is Base {
 
     function testFuzz_nobody_but_the_owner_commands(address caller) public {
         vm.assume(caller != owner);
-        bytes[] memory calls = new bytes[](27);
+        bytes[] memory calls = new bytes[](28);
         calls[0] = abi.encodeCall(IOwnerCommands.pauseMesh, ());
         calls[1] = abi.encodeCall(IOwnerCommands.resumeMesh, ());
         calls[2] = abi.encodeCall(IOwnerCommands.pauseShard, ("mars"));
@@ -50,6 +50,7 @@ contract AccessTest is Base {
         calls[23] = abi.encodeCall(IOwnerCommands.removePolicy, ("p"));
         calls[24] = abi.encodeCall(IOwnerCommands.payload, (hex"00"));
         calls[25] = abi.encodeCall(IOwnerCommands.setDelay, (1));
+        calls[27] = abi.encodeCall(IOwnerCommands.reconcile, (1, MESH));
         calls[26] = abi.encodeCall(IOwnerCommands.cancel, (1));
         for (uint256 i = 0; i < calls.length; ++i) {
             _refused(address(commands), caller, calls[i], IOwnerCommands.NotOwner.selector);

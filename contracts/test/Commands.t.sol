@@ -74,9 +74,11 @@ contract CommandsTest is Base {
         commands.payload(hex"03");
         _expect(Kinds.SET_DELAY, abi.encode(0));
         commands.setDelay(0);
+        _expect(Kinds.RECONCILE, abi.encode(7, KEY));
+        commands.reconcile(7, KEY);
         _expectValidators();
         (uint64 sequence,) = commands.head();
-        eq(sequence, 29);
+        eq(sequence, 30);
     }
 
     function test_the_chain_shows_that_no_entry_is_missing() public {

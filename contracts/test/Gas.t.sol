@@ -174,6 +174,7 @@ contract GasTest is SafeOwner {
         vm.warp(block.timestamp + FORCE_DELAY);
         _command("executeForce", abi.encodeCall(commands.executeForce, (setHash)));
 
+        _command("reconcile", abi.encodeCall(commands.reconcile, (7, MESH)));
         _command("setDelay", abi.encodeCall(commands.setDelay, (1 days)));
         _command("resumeMesh, queued", abi.encodeCall(commands.resumeMesh, ()));
         _command("resumeMesh, queued", abi.encodeCall(commands.resumeMesh, ()));

@@ -75,8 +75,8 @@ contract RegistryTest is Base {
         eq(registry.FORCE_DELAY_MAX(), 90 days);
     }
 
-    function test_28_validators_fit_into_the_transaction_that_deploys() public {
-        (Validator[] memory entries, Registration[] memory registrations) = makeSet(0, 28);
+    function test_27_validators_fit_into_the_transaction_that_deploys() public {
+        (Validator[] memory entries, Registration[] memory registrations) = makeSet(0, 27);
         bytes memory arguments = abi.encode(owner, MESH, entries, registrations, 0, FORCE_DELAY);
         // EIP-3860. Coverage builds without the optimizer are larger: they do not count.
         uint256 code = type(PhalanxDeployment).creationCode.length;

@@ -182,6 +182,10 @@ interface IOwnerCommands {
     /// @notice {Kinds-SET_DELAY}
     /// @param delay_ Seconds, at most 30 days.
     function setDelay(uint32 delay_) external;
+    /// @notice {Kinds-RECONCILE}
+    /// @param applied The sequence of the last command that the mesh has applied.
+    /// @param chain The hash chain up to that command, as the mesh has it.
+    function reconcile(uint64 applied, bytes32 chain) external;
 
     // -------------------------------------------------------------------------------------------- the queue
 
