@@ -2,7 +2,10 @@
 
 from borsh import ascends_strictly, borsh
 from ed25519 import signature_holds
-from hashes import sha3_256, tagged_hash
+from hashes import keccak_256, sha3_256, tagged_hash
+
+# 6.4 The type of the EIP-712 struct.
+VALIDATOR_TYPE = "Validator(bytes32 networkKey,bytes32 voteKey,address account,uint32 weight)"
 
 
 def well_formed(validator_set):
@@ -32,6 +35,18 @@ def signers_weight(certificate, members):
 def is_quorum(weight, total):
     """6.3 A quorum."""
     return 3 * weight > 2 * total
+
+
+def validator_entry(validator):
+    """6.4 An entry's hash."""
+    return keccak_256(keccak_256(VALIDATOR_TYPE.encode()) + validator["network_key"] + validator["vote_key"]
+                      + validator["chain_address"].rjust(32, b"\0") + validator["base_weight"].to_bytes(32, "big"))
+
+
+def registered_hash(validators):
+    """6.4 The hash of a registered set."""
+    ascending = sorted(validators, key=lambda validator: (validator["chain_address"], validator["vote_key"]))
+    return keccak_256(b"".join(map(validator_entry, ascending)))
 
 
 def vote_body(vote):

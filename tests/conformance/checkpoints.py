@@ -27,6 +27,29 @@ def checkpoint_hash(checkpoint):
     return keccak_256(checkpoint_type_hash() + b"".join(checkpoint_words(checkpoint)))
 
 
+def changes_registered(registered):
+    """16.1 Do other validators count as registered from the next beat on? Such a beat closes an interval."""
+    return registered["next"] != registered["hash"]
+
+
+def next_registered(registered, next_hash):
+    """16.2 `registered` of a beat, from that of the beat before it and the hash of the set after it."""
+    return {"epoch": registered["epoch"] + changes_registered(registered), "hash": registered["next"],
+            "next": next_hash}
+
+
+def checkpoint_registered(checkpoint):
+    """16.2 `registered` of the last beat of a checkpoint."""
+    return {"epoch": checkpoint["set_epoch"], "hash": checkpoint["set_hash"], "next": checkpoint["next_set_hash"]}
+
+
+def shows_registered(receipt, registered):
+    """16.2 Does a receipt of kind `validators_registered` have in its data what its beat changes?"""
+    data = receipt["data"]
+    return ((data.get("epoch"), data.get("set"), data.get("next_set"))
+            == (str(registered["epoch"]), registered["hash"].hex(), registered["next"].hex()))
+
+
 def verification_words(verification):
     """16.2 verification_level and verification_fraction_ppm."""
     name, content = verification

@@ -20,7 +20,8 @@ DEFAULTS = {
     "CommandLimits": {"time_ms": 60000, "cpu_ms": 60000, "memory_mib": 512, "output_bytes": 1048576}}
 
 # 4.1 The options that are written as null when they are none; the others are left out.
-NULL_FOR_NONE = {("Vote", "beat"), ("ProposalClaim", "lock_round"), ("Beat", "parent_certificate")}
+NULL_FOR_NONE = {("Vote", "beat"), ("ProposalClaim", "lock_round"), ("Beat", "parent_certificate"),
+                 ("Observation", "command")}
 
 
 def from_json(t, j):

@@ -1,15 +1,17 @@
 """5 to 18 ledger.json: a whole small ledger."""
 
 from agreement import (
-    agent_id, beat_id, certificate_hash, decides, envelope_id, hands_over, inputs_root, set_hash, well_formed)
+    agent_id, beat_id, certificate_hash, decides, envelope_id, hands_over, inputs_root, registered_hash, set_hash,
+    well_formed)
 from borsh import ascends_strictly, borsh, from_borsh
-from checkpoints import checkpoint_hash, verification_words
+from checkpoints import (
+    changes_registered, checkpoint_hash, next_registered, shows_registered, verification_words)
 from ed25519 import signature_holds
 from genesis import first_members, genesis_hash
 from receipts import (
     commitment, genesis_receipt, hidden_positions, hidden_record, in_data, is_well_made, read_receipt, receipt_hash)
 from schema import TYPES
-from state import COLUMNS, app_hash
+from state import COLUMNS, app_hash, genesis_settings
 from store import TABLES, number, record_checksum, subject_key
 from trees import edge, history_leaf, history_root, interval_leaf, interval_root, tiles
 from vectors import is_refused, same
@@ -25,9 +27,12 @@ def check_ledger(v):
     receipts = check_ledger_receipts(v["tables"]["receipts"], genesis)
     beats = check_ledger_beats(v["beats"], genesis, stored["sets"], receipts)
     check_ledger_sets(v["tables"]["sets"], genesis, beats)
-    checkpoints = check_ledger_checkpoints(v["checkpoints"], genesis, beats, receipts)
+    check_ledger_commands(beats, receipts)
+    registered = check_ledger_registered(genesis, beats, receipts)
+    checkpoints = check_ledger_checkpoints(v["checkpoints"], genesis, beats, receipts, registered)
     entries = check_ledger_state(v["tables"]["state"])
-    check_ledger_settings(v["tables"]["state"], entries, genesis, beats, receipts, checkpoints, stored["sets"])
+    check_ledger_settings(v["tables"]["state"], entries, genesis, beats, receipts, checkpoints, stored["sets"],
+                          registered[-1])
     tip = ledger_tip(beats, receipts, checkpoints, app_hash(entries))
     beats[-1]["vector"]["beat"]["header"]["app_hash"].check(tip["app_hash"])
     v["tip"].check({field: value if isinstance(value, bytes) else str(value) for field, value in tip.items()
@@ -151,11 +156,6 @@ def check_beat_receipts(own, beat):
         r["vector"].holds(r["receipt"]["inputs"] in ids, "the id of an envelope of its beat, or zero")
 
 
-def set_epoch(beats, height):
-    """16.2 How often the set has changed up to a height."""
-    return sum(hands_over(b["header"]) for b in beats[:height])
-
-
 def check_ledger_sets(v, genesis, beats):
     """18.3 The sets; their proposers are not re-derived, since the text does not say how they are chosen."""
     hashes = {1: set_hash(first_members(genesis))}
@@ -168,29 +168,78 @@ def check_ledger_sets(v, genesis, beats):
         item["payload"].holds(set_hash(validator_set["members"]) == hash_, "the headers' hash")
 
 
-def check_ledger_checkpoints(v, genesis, beats, receipts):
-    """16 The checkpoints. One closes with each beat whose height is a multiple of checkpoint_beats."""
-    per, commands = genesis["params"]["checkpoint_beats"], [
-        operation for b in beats for signed in b["beat"]["envelopes"]
-        for operation in signed["envelope"]["operations"] if operation[0] == "command"]
-    require(all(command[1][0] != "set_verification" for command in commands), "the level changes in this ledger")
+# 4.3 The commands that leave alone what the Settings had at the genesis, but for `registered`.
+CALM_COMMANDS = ("set_shard set_shard_budget set_shard_weight set_spillover set_tenant set_validator remove_validator "
+                 "set_validators approve_worker revoke_worker admit_peer ban_peer set_policy remove_policy").split()
+
+
+def commands_of(beat):
+    """4.4 The owner's commands in a beat."""
+    return [command for signed in beat["envelopes"] for kind, command in signed["envelope"]["operations"]
+            if kind == "command"]
+
+
+def check_ledger_commands(beats, receipts):
+    """In this ledger every command takes effect in its beat, and none changes level, mode, params, pause or chain."""
+    operations = [kind for b in beats for signed in b["beat"]["envelopes"]
+                  for kind, _ in signed["envelope"]["operations"]]
+    require("observe" not in operations, "a command of the chain")
+    require(all(kind in CALM_COMMANDS for b in beats for kind, _ in commands_of(b["beat"])), "a command of other kind")
+    refused = [r for r in receipts if r["receipt"]["kind"][0] == "owner_command_refused"]
+    require(not refused, "a command that was refused")
+
+
+def change_validators(validators, command):
+    """4.3, 6.4 The validators of the state after a command, from vote key to Validator."""
+    kind, content = command
+    if kind == "set_validator":
+        return {**validators, content["validator"]["vote_key"]: content["validator"]}
+    if kind == "remove_validator":
+        return {key: validator for key, validator in validators.items() if key != content["vote_key"]}
+    if kind == "set_validators":
+        return {validator["vote_key"]: validator for validator in content["validators"]}
+    return validators
+
+
+def check_ledger_registered(genesis, beats, receipts):
+    """6.4, 16.2 `registered` of each height from 0 on, and the receipts of the beats that change it."""
+    validators = {validator["vote_key"]: validator for validator in genesis["validators"]}
+    registered = [genesis_settings(genesis)["registered"]]
+    for b in beats:
+        for command in commands_of(b["beat"]):
+            validators = change_validators(validators, command)
+        registered.append(next_registered(registered[-1], registered_hash(validators.values())))
+        own = [r for r in receipts
+               if r["beat"] == b["height"] and r["receipt"]["kind"][0] == "validators_registered"]
+        b["vector"].holds(len(own) == changes_registered(registered[-1]),
+                          "a receipt validators_registered if the registered set changes")
+        for r in own:
+            r["vector"].holds(shows_registered(r["receipt"], registered[-1]), "the epoch and the sets of 16.2")
+    return registered
+
+
+def check_ledger_checkpoints(v, genesis, beats, receipts, registered):
+    """16 The checkpoints. One closes at each multiple of checkpoint_beats, and where the registered set changes."""
+    per = genesis["params"]["checkpoint_beats"]
+    lasts = [b["height"] for b in beats if b["height"] % per == 0 or changes_registered(registered[b["height"]])]
     level, fraction = verification_words(genesis["verification"])
     checkpoints, parent, first_beat, first_receipt = [], ZERO, 0, 0
-    v.holds(len(v) == len(beats) // per, f"{len(beats) // per} checkpoints")
+    v.holds(len(v) == len(lasts), f"{len(lasts)} checkpoints")
     closing = [r["beat"] for r in receipts if r["receipt"]["kind"][0] == "checkpoint_closed"]
-    v.holds(closing == list(range(per, len(beats) + 1, per)), "a receipt checkpoint_closed in each last beat")
-    for count, item in enumerate(v, start=1):
-        last = beats[count * per - 1]["header"]
+    v.holds(closing == lasts, "a receipt checkpoint_closed in each last beat")
+    for count, (item, height) in enumerate(zip(v, lasts), start=1):
+        last, own_set = beats[height - 1]["header"], registered[height]
         so_far = [r for r in receipts if r["beat"] <= last["height"]]
         own = so_far[first_receipt:]
+        own[-1]["vector"].holds(own[-1]["receipt"]["kind"][0] == "checkpoint_closed", "the interval's last receipt")
         checkpoint = {
             "version": 1, "number": count, "parent": parent, "mesh": genesis["mesh"], "first_beat": first_beat,
             "last_beat": last["height"], "first_receipt": first_receipt, "receipt_count": len(own),
             "interval_root": interval_root([interval_leaf(r["hash"]) for r in own]),
             "history_root": history_root([history_leaf(r["canonical"]) for r in so_far]),
             "history_size": len(so_far), "app_hash": last["app_hash"], "agents_root": ZERO, "audit_root": ZERO,
-            "set_epoch": set_epoch(beats, last["height"]), "set_hash": last["validator_set"],
-            "next_set_hash": last["next_validator_set"], "verification_level": level,
+            "set_epoch": own_set["epoch"], "set_hash": own_set["hash"], "next_set_hash": own_set["next"],
+            "verification_level": level,
             "verification_fraction_ppm": fraction, "time": last["time"]}
         in_json = {field: str(checkpoint[field]) if t == ("u64",) else checkpoint[field]
                    for field, t in TYPES["Checkpoint"][1]}
@@ -212,7 +261,7 @@ def check_ledger_state(v):
     return entries
 
 
-def check_ledger_settings(v, entries, genesis, beats, receipts, checkpoints, sets):
+def check_ledger_settings(v, entries, genesis, beats, receipts, checkpoints, sets, registered):
     """15.6, 15.7 What the state after the last beat says of itself and of the ledger before that beat."""
     header, height = beats[-1]["header"], beats[-1]["height"]
     settings = from_borsh("Settings", entries[0, b"\0"])
@@ -223,12 +272,11 @@ def check_ledger_settings(v, entries, genesis, beats, receipts, checkpoints, set
             "next_receipt": len(before), "previous_hash": before[-1]["hash"]}
     own = [from_borsh("ValidatorSet", payload)["members"] for key, payload in sorted(sets.items())
            if key <= number(height)][-1]
-    v.holds(settings["ledger"] == mark, "the LedgerMark of 15.7")
-    v.holds(all(settings[field] == header[field] for field in ("mesh", "height", "time", "policy_version")),
-            "height, time and policy version of the last header")
-    v.holds((settings["owner"], settings["has_chain"]) == (genesis["owner"], genesis["chain"] is not None),
-            "the owner and the chain of the genesis")
-    v.holds(settings["set_epoch"] == set_epoch(beats, height), "the epoch of 16.2")
+    v.holds(header["mesh"] == genesis["mesh"], "the mesh of the genesis")
+    for field, value in (genesis_settings(genesis) | {
+            "policy_version": header["policy_version"], "registered": registered, "height": height,
+            "time": header["time"], "ledger": mark}).items():
+        v.holds(settings[field] == value, f"{field} of 15.6 and 15.7")
     v.holds(settings["last_set"]["members"] == own, "the set that decided the last beat")
     v.holds(set_hash(settings["next_set"]["members"]) == header["next_validator_set"], "the set of the next height")
     v.holds(header["proposer"] in settings["last_set"]["proposers"], "the proposer is one of the last set's")

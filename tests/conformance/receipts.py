@@ -14,7 +14,7 @@ from words import ZERO, require
 # 10.4 The kinds; those in the second list are written at every verification level.
 KINDS = [kind for kind, _, _ in TYPES["ReceiptKind"][1]]
 ALWAYS = ("genesis owner_command owner_command_refused attempt_ended job_ended evidence quarantine "
-          "validators_changed checkpoint_closed").split()
+          "validators_changed validators_registered chain_diverged checkpoint_closed").split()
 
 
 def receipt_rules(receipt):

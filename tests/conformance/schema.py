@@ -41,11 +41,21 @@ Params        { beat_interval_ms: u32, idle_beat_ms: u32, clock_bound_ms: u32, m
 OptimisationWeights { performance_ppm: u32, cost_ppm: u32, reliability_ppm: u32, sustainability_ppm: u32 }
 Scope         enum { mesh, shard { shard: name } }
 OwnerCommand  enum { pause { scope: Scope }, resume { scope: Scope }, set_shard { shard: ShardSpec },
+                     set_shard_budget { shard: name, queue_budget: u32, latency_budget_ms: u32 },
+                     set_shard_weight { shard: name, weight_ppm: u32 }, set_spillover { shard: name, to: list<name> },
+                     set_thermostat { limit_ppm: u32 },
                      set_optimisation { weights: OptimisationWeights }, set_verification { verification: Verification },
                      set_mode { mode: Mode }, set_tenant { tenant: Tenant }, set_validator { validator: Validator },
-                     remove_validator { vote_key: key }, approve_worker { worker: name, key: key },
-                     revoke_worker { worker: name }, admit_peer { network_key: key, label: name },
-                     ban_peer { network_key: key, reason: string, until: u64 }, payload { bytes: bytes } }
+                     remove_validator { vote_key: key }, set_validators { validators: list<Validator> },
+                     approve_worker { worker: name, key: key }, revoke_worker { worker: name },
+                     admit_peer { network_key: key, label: name },
+                     ban_peer { network_key: key, reason: string, until: u64 },
+                     set_policy { name: name, document: bytes }, remove_policy { name: name },
+                     reconcile { applied: u64, head: hash }, on_chain { kind: u8, payload: bytes },
+                     payload { bytes: bytes } }
+Observation   { sequence: u64, command_hash: hash, head: hash, block: u64, block_hash: hash, transaction: hash,
+                command: option<OwnerCommand> }
+RegisteredSet { epoch: u64, hash: hash, next: hash }
 
 SignedEnvelope { envelope: Envelope, signature: signature }
 Envelope       { mesh: hash, sender: key, sequence: u64, expiry: u64, trace_id: option<[16]>,
@@ -54,7 +64,7 @@ Operation      enum { submit_job(JobSpec), cancel_job { job: hash }, spawn_agent
                       migrate_agent { agent: hash, worker: name }, terminate_agent { agent: hash },
                       offer_worker(WorkerOffer), withdraw_worker { worker: name }, heartbeat { workers: list<name> },
                       report_outcome(OutcomeReport), measure_latency(LatencyEntry), accuse(Accusation),
-                      command(OwnerCommand) }
+                      command(OwnerCommand), observe(Observation) }
 JobSpec        { label: string, tenant: name, region: name, deadline_ms: u32, skills: set<name>, budget: u64,
                  resources: Resources, workload: WorkloadType, priority: u8, retries: u8, once: bool, work: Work }
 Resources      { cpu_milli: u32, memory_mib: u32, gpu: GpuRequest }
@@ -90,11 +100,14 @@ Receipt   { actor: string, beat: u64, causes: list<u64>, data: data, index: u64,
 ReceiptKind enum { genesis, owner_command, owner_command_refused, refused, worker_offered, worker_withdrawn,
                    worker_unhealthy, worker_recovered, job_accepted, job_assigned, job_spilled, job_requeued,
                    attempt_ended, job_ended, agent_spawned, agent_migrated, agent_terminated, latency_agreed, evidence,
-                   quarantine, validators_changed, time_shifted, checkpoint_closed }
-Settings   { mesh: hash, owner: key, has_chain: bool, params: Params, mode: Mode, verification: Verification,
-             policy_version: u64, set_epoch: u64, is_paused: bool, height: u64, time: u64, shift_ms: u64,
-             ledger: LedgerMark, arrivals: u64, next_set: ValidatorSet, last_set: ValidatorSet }
+                   quarantine, validators_changed, time_shifted, validators_registered, chain_diverged,
+                   checkpoint_closed }
+Settings   { mesh: hash, owner: key, chain: option<ChainCursor>, params: Params, mode: Mode,
+             verification: Verification, policy_version: u64, registered: RegisteredSet, is_paused: bool,
+             thermostat_ppm: u32, height: u64, time: u64, shift_ms: u64, ledger: LedgerMark, arrivals: u64,
+             next_set: ValidatorSet, last_set: ValidatorSet }
 LedgerMark { checkpoint: u64, checkpoint_hash: hash, next_receipt: u64, previous_hash: hash }
+ChainCursor { applied: u64, head: hash, block: u64, has_diverged: bool }
 ProofFile { anchor: option<Anchor>, beat: Inclusion, certificate: CommitCertificate, digest: hash, genesis: hash,
             genesis_set: ValidatorSet, header: Header, receipt: Receipt, receipt_hash: hash,
             set_changes: list<SetChange>, version: u32 }
@@ -105,7 +118,8 @@ Tip       { height: u64, header: option<Header>, header_id: hash, certificate: o
             next_receipt: u64, previous_hash: hash, app_hash: hash, checkpoint: u64, checkpoint_hash: hash,
             interval_beat: u64, interval_receipt: u64 }
 Edge      { size: u64, tiles: list<list<hash>> }
-Base      { tip: Tip, edge: Edge, checkpoint: option<Checkpoint>, set_epoch: u64, verification: Verification }
+Base      { tip: Tip, edge: Edge, checkpoint: option<Checkpoint>, registered: RegisteredSet,
+            verification: Verification }
 Manifest  { version: u16, genesis: hash, header: Header, certificate: CommitCertificate, handovers: list<Handover>,
             checkpoint: option<Checkpoint>, edge: Edge, receipts: u64, chunk_bits: u8 }
 Handover  { header: Header, certificate: CommitCertificate, next_set: ValidatorSet }

@@ -6,11 +6,14 @@ import json
 from borsh import borsh
 from canonical import canonical_bytes, read_json
 from checkpoint_file import checkpoint_text, integrity, read_checkpoint_file
+from checkpoints import changes_registered, checkpoint_registered, next_registered, shows_registered
 from genesis import read_genesis
 from json_forms import from_json
+from receipts import read_receipt
 from snapshots import read_snapshot, snapshot_file
+from state import genesis_settings
 from vectors import is_refused
-from words import require
+from words import from_hex, require
 
 
 def check_snapshot(v):
@@ -38,7 +41,22 @@ def check_file(v, genesis):
     v["entries"].check(len(snapshot["entries"]))
     v["receipts"].check(len(snapshot["receipts"]))
     v["app_hash"].check(snapshot["manifest"]["header"]["app_hash"])
+    check_registered(v, snapshot, genesis)
     return snapshot
+
+
+def check_registered(v, snapshot, genesis):
+    """15.6, 16.2 `registered` of the snapshot's beat. Only this beat can change it since the last checkpoint (16.1)."""
+    checkpoint, height = snapshot["manifest"]["checkpoint"], snapshot["manifest"]["header"]["height"]
+    before = checkpoint_registered(checkpoint) if checkpoint else genesis_settings(genesis)["registered"]
+    changes = [receipt for receipt in map(read_receipt, snapshot["receipts"])
+               if receipt["kind"][0] == "validators_registered"]
+    next_hash = from_hex(changes[0]["data"]["next_set"], 32) if changes else before["next"]
+    registered = next_registered(before, next_hash)
+    v["file"].holds(snapshot["settings"]["registered"] == registered, "the registered set of 16.2")
+    v["file"].holds(len(changes) == changes_registered(registered), "a receipt of each change of the registered set")
+    v["file"].holds(all(receipt["beat"] == height and shows_registered(receipt, registered) for receipt in changes),
+                    "what changed the registered set")
 
 
 def check_checkpoint_file(v, files, genesis):

@@ -2,12 +2,25 @@
 
 from functools import lru_cache
 
+from agreement import registered_hash
 from borsh import u32
 from hashes import tagged_hash
+from words import ZERO
 
 # 15.5 The types of the columns' keys.
 COLUMNS = ["u8", "name", "name", "key", "name", "name", "hash", "hash", "(name, name)", "(name, name, key)", "key",
-           "u64", "hash", "(key, key, Fault, u64)", "key"]
+           "u64", "hash", "(key, key, Fault, u64)", "key", "name", "(u64, key)"]
+
+
+def genesis_settings(genesis):
+    """15.6, 15.7 What the Settings hold in the state of the genesis, as far as the text says it; but for the sets."""
+    own = registered_hash(genesis["validators"])
+    chain = {"applied": 0, "head": ZERO, "block": 0, "has_diverged": False} if genesis["chain"] else None
+    return {"mesh": genesis["mesh"], "owner": genesis["owner"], "chain": chain, "params": genesis["params"],
+            "mode": genesis["mode"], "verification": genesis["verification"], "policy_version": 0,
+            "registered": {"epoch": 0, "hash": own, "next": own}, "thermostat_ppm": 1_000_000, "height": 0,
+            "time": genesis["time"],
+            "ledger": {"checkpoint": 0, "checkpoint_hash": ZERO, "next_receipt": 0, "previous_hash": ZERO}}
 
 
 def state_place(column, key):

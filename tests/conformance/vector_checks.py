@@ -3,15 +3,15 @@
 import json
 
 from agreement import (
-    beat_id, certificate_hash, certificate_holds, envelope_id, evidence_hash, inputs_bytes, inputs_root, job_id,
-    precommit_body, proposal_body, set_hash, signers_weight, total_weight, vote_body, well_formed)
+    VALIDATOR_TYPE, beat_id, certificate_hash, certificate_holds, envelope_id, evidence_hash, inputs_bytes, inputs_root, job_id,
+    precommit_body, proposal_body, registered_hash, set_hash, signers_weight, total_weight, vote_body, well_formed)
 from borsh import borsh, from_borsh
 from canonical import canonical_bytes
 from checkpoints import CHECKPOINT_TYPE, checkpoint_hash, checkpoint_type_hash, checkpoint_words
 from ed25519 import public_key, sign, signature_holds
 from frames import frame, read_frames
 from genesis import first_members, genesis_hash, read_genesis
-from hashes import TAGS, sha3_256, tagged_bytes, tagged_hash
+from hashes import TAGS, keccak_256, sha3_256, tagged_bytes, tagged_hash
 from json_forms import PARAMS, from_json
 from proof import EXIT_CODES, Verdict, verify_proof
 from receipts import (
@@ -66,6 +66,7 @@ def check_agreement(v):
     check_signed(v["votes"], "Vote", vote_body, "phalanx/vote-sign/v1", seeds)
     check_signed(v["proposals"], "ProposalClaim", proposal_body, "phalanx/proposal-sign/v1", seeds)
     members = check_validator_set(v["validator_set"])
+    check_registered_set(v["registered_set"])
     certificate = check_certificate(v["certificate"], members, seeds)
     check_quorums(v["quorums"], certificate, members)
     envelopes = [check_envelope(item, seeds) for item in v["envelopes"]]
@@ -91,6 +92,13 @@ def check_signed(v, t, body_of, tag, seeds):
         item["signed_bytes"].check(tagged_bytes(tag, body))
         item["signature"].check(sign(tag, body, seeds[key]))
         item["signature"].holds(signature_holds(tag, body, key, item["signature"].hex()), "the signature holds")
+
+
+def check_registered_set(v):
+    """6.4 The registered set."""
+    v["type"].check(VALIDATOR_TYPE)
+    v["type_hash"].check(keccak_256(VALIDATOR_TYPE.encode()))
+    v["hash"].check(registered_hash([item.typed("Validator") for item in v["validators"]]))
 
 
 def check_validator_set(v):

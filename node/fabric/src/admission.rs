@@ -164,6 +164,7 @@ impl Fabric {
             }
             Operation::Accuse(accusation) => self.check_accusation(sender, accusation),
             Operation::Command(command) => self.check_command(sender, command),
+            Operation::Observe(seen) => self.check_observation(sender, seen),
         }
     }
 }

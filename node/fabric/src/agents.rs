@@ -147,7 +147,10 @@ impl Fabric {
         self.check_paused(&target.offer.region)?;
         let ask = self.agent_ask(&agent.spec);
         let latency_ms = self.latency(ask.home, &target.offer.region);
-        match ask.never(&target.offer, latency_ms).or_else(|| ask.not_now(target)) {
+        match ask
+            .never(&target.offer, latency_ms)
+            .or_else(|| ask.not_now(target, self.tuning(&target.offer.region)))
+        {
             Some(removal) => no_room(removal.code()),
             None => Ok(()),
         }

@@ -7,7 +7,7 @@ use crate::{
 };
 use phalanx_types::{
     AgentId, Evidence, Field, Hash, Height, JobId, LedgerMark, Operation, PublicKey, ReceiptDraft,
-    ReceiptKind, Round, SignedEnvelope, TimeMs, ValidatorSet, Weight,
+    ReceiptKind, RegisteredSet, Round, SignedEnvelope, TimeMs, ValidatorSet, Weight,
     params::Verification,
     shard::LatencyEntry,
     state::StateChange,
@@ -60,8 +60,8 @@ pub struct Applied {
     pub next_set: Arc<ValidatorSet>,
     /// Whether it closes an interval.
     pub checkpoint_due: bool,
-    /// Epoch of the registered validator set.
-    pub set_epoch: u64,
+    /// The registered validators around it.
+    pub registered: RegisteredSet,
 }
 
 /// One operation on its way through the steps.
@@ -83,7 +83,7 @@ enum Step {
 
 const fn step_of(operation: &Operation) -> Step {
     match operation {
-        Operation::Command(_) => Step::Command,
+        Operation::Command(_) | Operation::Observe(_) => Step::Command,
         Operation::ReportOutcome(_)
         | Operation::Heartbeat { .. }
         | Operation::OfferWorker(_)
@@ -122,6 +122,7 @@ impl Fabric {
         next.settings.height = ctx.height;
         next.settings.time = ctx.time;
         next.settings.ledger = ctx.ledger;
+        next.settings.registered = next.settings.registered.turned();
         let now = next.mesh_time(ctx.time);
         let pending = next.open(ctx.time, inputs, &mut drafts);
         for item in evidence {
@@ -129,6 +130,7 @@ impl Fabric {
         }
         next.carry_out_convictions(&mut drafts);
         next.run(&pending, Step::Command, now, &mut drafts);
+        next.obey(&mut drafts);
         next.run(&pending, Step::Report, now, &mut drafts);
         next.audit(now, &mut drafts);
         let lost = next.lost_workers(now);
@@ -140,6 +142,15 @@ impl Fabric {
         next.assign_all(now, &mut drafts);
         next.forget_old_evidence(ctx.height);
         next.turn_set(weigh, &mut drafts);
+        let registered = next.settings.registered;
+        if registered.changes() {
+            drafts
+                .note(ReceiptKind::ValidatorsRegistered, ctx.height, &Origin::fabric())
+                .u64("epoch", registered.epoch)
+                .text("set", registered.hash)
+                .text("next_set", registered.next)
+                .done();
+        }
         let checkpoint_due = next.is_checkpoint();
         if checkpoint_due {
             drafts
@@ -161,7 +172,7 @@ impl Fabric {
             verification: self.settings.verification,
             next_set: Arc::clone(&self.next_set),
             checkpoint_due,
-            set_epoch: self.settings.set_epoch,
+            registered: self.settings.registered,
         }
     }
 
@@ -248,7 +259,8 @@ impl Fabric {
             Operation::ReportOutcome(report) => self.apply_report(report, now, origin, drafts),
             Operation::MeasureLatency(entry) => self.measure(item.sender, entry, origin, drafts),
             Operation::Accuse(accusation) => self.accuse(item.sender, accusation, drafts),
-            Operation::Command(command) => self.command(command, origin, drafts),
+            Operation::Command(command) => self.command(command, None, origin, drafts),
+            Operation::Observe(seen) => self.observe(item.sender, seen),
         }
         Ok(())
     }

@@ -6,7 +6,7 @@
 
 use crate::{
     CandidateTable, Fabric,
-    routing::{Ask, Candidate, Removal, Terms, capacity_term, cpu_share, has_slot, priority_term},
+    routing::{Ask, Candidate, Removal, Terms, Tuning, capacity_term, cpu_share, has_slot, priority_term},
     state::Worker,
     table::append,
 };
@@ -24,6 +24,8 @@ pub(crate) struct Board {
     kinds: Vec<Kind>,
     /// [`offers_digest`] of them all.
     offers: Hash,
+    /// What the owner has turned.
+    tuning: Tuning,
 }
 
 /// What decides whether workers could ever do a piece of work, and the terms
@@ -116,7 +118,7 @@ impl Kind {
 }
 
 impl Row {
-    fn new(kind: u32, worker: &Worker) -> Self {
+    fn new(kind: u32, worker: &Worker, tuning: Tuning) -> Self {
         let offered = &worker.offer.resources;
         let gpus = &worker.gpu_free_milli;
         let whole = gpus.iter().filter(|free| **free == GPU_MILLI).count();
@@ -126,11 +128,11 @@ impl Row {
             memory_free: offered.memory_mib.saturating_sub(worker.memory_mib),
             gpu_free_max: gpus.iter().copied().max().unwrap_or(0),
             gpus_whole: u16::try_from(whole).unwrap_or(u16::MAX),
-            capacity: capacity_term(worker),
+            capacity: capacity_term(worker, tuning),
             cpu_share: cpu_share(worker),
             is_open: worker.is_open,
             is_healthy: worker.is_healthy,
-            ready: match (worker.is_open && worker.is_healthy, has_slot(worker)) {
+            ready: match (worker.is_open && worker.is_healthy, has_slot(worker, tuning)) {
                 (false, _) => NOT_READY,
                 (true, false) => READY,
                 (true, true) => HAS_SLOT,
@@ -212,9 +214,12 @@ impl Best {
 
 impl Board {
     /// A board of these workers, which ascend by name.
-    pub(crate) fn new<'a>(workers: impl Iterator<Item = (&'a Name, &'a Worker)> + Clone) -> Self {
+    pub(crate) fn new<'a>(
+        workers: impl Iterator<Item = (&'a Name, &'a Worker)> + Clone,
+        tuning: Tuning,
+    ) -> Self {
         let offers = offers_digest(workers.clone().map(|(_, worker)| &worker.offer));
-        let mut board = Self { names: Vec::new(), rows: Vec::new(), kinds: Vec::new(), offers };
+        let mut board = Self { names: Vec::new(), rows: Vec::new(), kinds: Vec::new(), offers, tuning };
         for (name, worker) in workers {
             let known = board.kinds.iter().position(|kind| kind.is_of(&worker.offer));
             let at = known.unwrap_or_else(|| {
@@ -225,7 +230,7 @@ impl Board {
                 kind.open = kind.open.saturating_add(worker.is_open.into());
             }
             board.names.push(name.clone());
-            board.rows.push(Row::new(u32::try_from(at).unwrap_or(u32::MAX), worker));
+            board.rows.push(Row::new(u32::try_from(at).unwrap_or(u32::MAX), worker, tuning));
         }
         board
     }
@@ -235,7 +240,7 @@ impl Board {
     fn update(board: &mut Arc<Self>, name: &Name, worker: &Worker) {
         let Ok(rank) = board.names.binary_search(name) else { return };
         let Some(old) = board.rows.get(rank).copied() else { return };
-        let row = Row::new(old.kind, worker);
+        let row = Row::new(old.kind, worker, board.tuning);
         if row == old {
             return;
         }
@@ -308,7 +313,7 @@ impl Fabric {
             .cloned()
             .collect();
         for shard in missing {
-            let board = Board::new(self.workers_of(&shard));
+            let board = Board::new(self.workers_of(&shard), self.tuning(&shard));
             self.index.boards.insert(shard, Arc::new(board));
         }
     }
@@ -330,6 +335,7 @@ impl Fabric {
             None => offers_digest(self.workers_of(shard).map(|(_, worker)| &worker.offer)),
         };
         let mut bytes = offers.0.to_vec();
+        append(&mut bytes, &self.tuning(shard));
         for (_, worker) in self.workers_of(shard) {
             append(&mut bytes, &(worker.is_healthy, worker.is_open, worker.running));
             append(&mut bytes, &(worker.cpu_milli, worker.memory_mib, &worker.gpu_free_milli));

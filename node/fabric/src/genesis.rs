@@ -2,11 +2,12 @@
 
 use crate::{
     Applied, Fabric,
+    chain::ChainCursor,
     receipts::{Drafts, Origin},
-    state::{Settings, Shard, TenantState, ValidatorState},
+    state::{FULL_PPM, Settings, Shard, TenantState, ValidatorState},
 };
 use phalanx_types::{
-    Genesis, Height, LedgerMark, ReceiptKind, Weight,
+    Genesis, Height, LedgerMark, ReceiptKind, RegisteredSet, Weight,
     genesis::GenesisError,
     validator::{EqualWeights, Member, ValidatorSet},
 };
@@ -30,13 +31,14 @@ impl Fabric {
         let mut fabric = Self::empty(Settings {
             mesh: genesis.mesh,
             owner: genesis.owner,
-            has_chain: genesis.chain.is_some(),
+            chain: genesis.chain.as_ref().map(|_| ChainCursor::BEGIN),
             params: genesis.params.clone(),
             mode: genesis.mode.clone(),
             verification: genesis.verification,
             policy_version: 0,
-            set_epoch: 0,
+            registered: RegisteredSet::first(&genesis.validators),
             is_paused: false,
+            thermostat_ppm: FULL_PPM,
             height: Height::ZERO,
             time: genesis.time,
             shift_ms: 0,
@@ -46,7 +48,7 @@ impl Fabric {
             last_set: all,
         });
         for shard in &genesis.shards {
-            fabric.shards.insert(shard.name.clone(), Shard { spec: shard.clone(), is_paused: false });
+            fabric.shards.insert(shard.name.clone(), Shard::new(shard.clone()));
         }
         for tenant in &genesis.tenants {
             let state = TenantState {

@@ -36,6 +36,7 @@ mod admission;
 mod agents;
 mod apply;
 mod board;
+mod chain;
 pub mod defaults;
 mod evidence;
 mod genesis;
@@ -62,6 +63,7 @@ mod properties;
 mod world;
 
 pub use apply::{Applied, BeatContext, Input};
+pub use chain::ChainCursor;
 pub use jobs::lease_margin_ms;
 pub use refusal::Refusal;
 pub use routing::{Candidate, Removal, Table as CandidateTable, Terms, table_digest};

@@ -11,8 +11,9 @@
 //!
 //! - `O = SHA3-256(tag OFFERS ‖ 00 ‖ offer…)`, the Borsh encodings of the offers
 //!   of the shard's workers, ascending by name;
-//! - `R = SHA3-256(tag ROSTER ‖ 00 ‖ O ‖ load…)`, in the same order, of each
-//!   worker: healthy and open as u8, running as u32, CPU and memory in use as u32,
+//! - `R = SHA3-256(tag ROSTER ‖ 00 ‖ O ‖ thermostat ‖ weight ‖ load…)`: the
+//!   owner's thermostat and the shard's weight, in millionths, as u32; in the same
+//!   order, of each worker: healthy and open as u8, running as u32, CPU and memory in use as u32,
 //!   number of GPUs as u32, free thousandths of each as u16; all little-endian;
 //! - `D₁ = SHA3-256(tag CANDIDATES ‖ 00 ‖ R ‖ job id ‖ latency budget ‖ latency)`
 //!   and `Dᵢ` with `Dᵢ₋₁` in place of `R`; budget and latency, in ms, as u32
@@ -24,8 +25,9 @@
 
 use crate::{
     Fabric,
-    state::{Worker, affordable},
+    state::{FULL_PPM, Worker, affordable},
 };
+use borsh::BorshSerialize;
 use phalanx_types::{
     GpuRequest, Hash, JobId, JobSpec, MicroUnits, Name, Resources, WorkerOffer,
     job::WorkloadType,
@@ -38,6 +40,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// One thousand: the scale of every term.
 const SCALE: i32 = 1_000;
+/// Largest capacity term.
+const CAPACITY_TERM_MAX: u64 = 1_000_000_000;
 /// Candidates that a receipt names: the winner and the next seven.
 pub(crate) const SHOWN: usize = 8;
 
@@ -114,11 +118,12 @@ impl Removal {
     }
 }
 
-/// The terms of a score. Each is far inside its type: a capacity is at most a
-/// million, every other factor a thousand.
+/// The terms of a score. Their sum is inside its type: a capacity term is at most
+/// a thousand million, every other one a thousand.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Terms {
-    /// Free weighted capacity: capacity · 1000 · free slots / slots.
+    /// Free weighted capacity: capacity · 1000 · free slots / slots, times the
+    /// shard's weight; at most 10^9.
     pub capacity: i32,
     /// Skill match: 1000 · asked skills / capabilities; a specialist is kept
     /// for its speciality. With no skills asked: 1000 / (1 + capabilities).
@@ -207,15 +212,32 @@ fn share(part: u32, whole: u32) -> i32 {
     i32::try_from(scaled.checked_div(whole.into()).unwrap_or(0)).unwrap_or(i32::MAX)
 }
 
-pub(crate) const fn has_slot(worker: &Worker) -> bool {
-    worker.running < worker.offer.max_concurrency
+/// What the owner has turned in a shard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize)]
+pub(crate) struct Tuning {
+    /// How much of each worker's slots assignment may fill, in millionths.
+    pub thermostat_ppm: u32,
+    /// How much free capacity counts, in millionths.
+    pub weight_ppm: u32,
+}
+
+/// The millionths of a value, rounded down.
+fn scaled(value: u64, ppm: u32) -> u64 {
+    value.saturating_mul(ppm.into()).checked_div(FULL_PPM.into()).unwrap_or(0)
+}
+
+pub(crate) fn has_slot(worker: &Worker, tuning: Tuning) -> bool {
+    // A worker that has slots at all has one.
+    let slots = scaled(worker.offer.max_concurrency.into(), tuning.thermostat_ppm).max(1);
+    u64::from(worker.running) < slots.min(worker.offer.max_concurrency.into())
 }
 
 /// See [`Terms::capacity`].
-pub(crate) fn capacity_term(worker: &Worker) -> i32 {
+pub(crate) fn capacity_term(worker: &Worker, tuning: Tuning) -> i32 {
     let slots = worker.offer.max_concurrency;
     let free_share = share(slots.saturating_sub(worker.running), slots);
-    i32::try_from(worker.offer.capacity).unwrap_or(i32::MAX).saturating_mul(free_share)
+    let term = u64::from(worker.offer.capacity).saturating_mul(free_share.unsigned_abs().into());
+    i32::try_from(scaled(term, tuning.weight_ppm).min(CAPACITY_TERM_MAX)).unwrap_or(i32::MAX)
 }
 
 /// The free share of a worker's CPU, in thousandths.
@@ -300,14 +322,14 @@ impl Ask<'_> {
     }
 
     /// Why the worker cannot take it now.
-    pub(crate) fn not_now(&self, worker: &Worker) -> Option<Removal> {
+    pub(crate) fn not_now(&self, worker: &Worker, tuning: Tuning) -> Option<Removal> {
         let offer = &worker.offer;
         let Resources { cpu_milli, memory_mib, gpu } = *self.resources;
         if !worker.is_open {
             Some(Removal::Closed)
         } else if !worker.is_healthy {
             Some(Removal::Unhealthy)
-        } else if self.needs_slot && !has_slot(worker) {
+        } else if self.needs_slot && !has_slot(worker, tuning) {
             Some(Removal::Slots)
         } else if cpu_milli > offer.resources.cpu_milli.saturating_sub(worker.cpu_milli) {
             Some(Removal::Cpu)
@@ -345,9 +367,9 @@ impl Ask<'_> {
         i32::from(self.priority).saturating_mul(2).saturating_sub(255)
     }
 
-    fn terms(&self, worker: &Worker, latency_ms: u32) -> Terms {
+    fn terms(&self, worker: &Worker, latency_ms: u32, tuning: Tuning) -> Terms {
         Terms {
-            capacity: capacity_term(worker),
+            capacity: capacity_term(worker, tuning),
             skills: self.skills_term(&worker.offer),
             latency: self.latency_term(&worker.offer, latency_ms),
             priority: priority_term(self.urgency(), cpu_share(worker)),
@@ -356,6 +378,14 @@ impl Ask<'_> {
 }
 
 impl Fabric {
+    /// What the owner has turned in a shard.
+    pub(crate) fn tuning(&self, shard: &Name) -> Tuning {
+        Tuning {
+            thermostat_ppm: self.settings.thermostat_ppm,
+            weight_ppm: self.shards.get(shard).map_or(FULL_PPM, |s| s.weight_ppm),
+        }
+    }
+
     /// What a job asks for, seen from its home shard.
     pub(crate) fn ask<'a>(&self, spec: &'a JobSpec) -> Ask<'a> {
         Ask {
@@ -374,8 +404,9 @@ impl Fabric {
     pub(crate) fn table(&self, shard: &Name, ask: &Ask<'_>) -> Table {
         let mut table = Table::default();
         let latency_ms = self.latency(ask.home, shard);
+        let tuning = self.tuning(shard);
         for (name, worker) in self.workers_of(shard) {
-            let removal = ask.never(&worker.offer, latency_ms).or_else(|| ask.not_now(worker));
+            let removal = ask.never(&worker.offer, latency_ms).or_else(|| ask.not_now(worker, tuning));
             match removal {
                 Some(removal) => {
                     let count = table.removed.entry(removal).or_insert(0);
@@ -383,7 +414,7 @@ impl Fabric {
                 }
                 None => table
                     .candidates
-                    .push(Candidate { worker: name.clone(), terms: ask.terms(worker, latency_ms) }),
+                    .push(Candidate { worker: name.clone(), terms: ask.terms(worker, latency_ms, tuning) }),
             }
         }
         table

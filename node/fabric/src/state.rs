@@ -2,13 +2,14 @@
 
 use crate::{
     board::Board,
+    chain::ChainCursor,
     table::{LoadError, Table},
 };
 use borsh::{BorshDeserialize, BorshSerialize};
 use imbl::{OrdMap, OrdSet};
 use phalanx_types::{
-    AgentId, AgentSpec, Hash, Height, JobId, JobSpec, LedgerMark, MicroUnits, Name, Outcome, Params,
-    PublicKey, TimeMs, Validator, ValidatorSet, WorkerOffer,
+    AgentId, AgentSpec, Hash, Height, JobId, JobSpec, LedgerMark, MicroUnits, Name, Observation, Outcome,
+    Params, PublicKey, RegisteredSet, TimeMs, Validator, ValidatorSet, WorkerOffer,
     evidence::Fault,
     params::{Mode, Verification},
     shard::ShardSpec,
@@ -23,13 +24,17 @@ use std::{collections::BTreeMap, sync::Arc};
 pub(crate) struct Settings {
     pub mesh: Hash,
     pub owner: PublicKey,
-    pub has_chain: bool,
+    /// How far the owner's contract was obeyed; none without a chain.
+    pub chain: Option<ChainCursor>,
     pub params: Params,
     pub mode: Mode,
     pub verification: Verification,
     pub policy_version: u64,
-    pub set_epoch: u64,
+    /// Whose signatures checkpoints ask for.
+    pub registered: RegisteredSet,
     pub is_paused: bool,
+    /// How much of each worker's slots assignment may fill, in millionths.
+    pub thermostat_ppm: u32,
     pub height: Height,
     pub time: TimeMs,
     /// How long time has stood still in all. Deadlines, leases and signs of life
@@ -52,6 +57,18 @@ pub struct Shard {
     pub spec: ShardSpec,
     /// Whether the owner paused it.
     pub is_paused: bool,
+    /// How much free capacity counts in its scores, in millionths.
+    pub weight_ppm: u32,
+}
+
+/// The whole, in millionths.
+pub(crate) const FULL_PPM: u32 = 1_000_000;
+
+impl Shard {
+    /// One that the owner has turned nothing in.
+    pub(crate) fn new(spec: ShardSpec) -> Self {
+        Self { spec, is_paused: false, weight_ppm: FULL_PPM }
+    }
 }
 
 /// A tenant and what it holds.
@@ -254,6 +271,10 @@ pub struct Fabric {
     /// What an accuser saw, by accuser, offender, fault and height.
     pub(crate) accusations: Table<(PublicKey, PublicKey, Fault, Height), Hash>,
     pub(crate) peers: Table<PublicKey, Peer>,
+    /// The owner's policies by name.
+    pub(crate) policies: Table<Name, Vec<u8>>,
+    /// What validators see of commands that were not applied yet.
+    pub(crate) observations: Table<(u64, PublicKey), Observation>,
     // Derived.
     pub(crate) index: Index,
     pub(crate) next_set: Arc<ValidatorSet>,
@@ -300,6 +321,8 @@ impl Fabric {
             convictions: Table::new(12),
             accusations: Table::new(13),
             peers: Table::new(14),
+            policies: Table::new(15),
+            observations: Table::new(16),
             index: Index::default(),
             next_set,
         }
@@ -326,6 +349,8 @@ impl Fabric {
         self.convictions.drain(&mut changes);
         self.accusations.drain(&mut changes);
         self.peers.drain(&mut changes);
+        self.policies.drain(&mut changes);
+        self.observations.drain(&mut changes);
         changes
     }
 
@@ -348,6 +373,8 @@ impl Fabric {
             self.convictions.len(),
             self.accusations.len(),
             self.peers.len(),
+            self.policies.len(),
+            self.observations.len(),
         ]
         .into_iter()
         .fold(0, usize::saturating_add)
@@ -372,6 +399,8 @@ impl Fabric {
             self.convictions.entries(),
             self.accusations.entries(),
             self.peers.entries(),
+            self.policies.entries(),
+            self.observations.entries(),
         ]
         .concat()
     }
@@ -408,6 +437,8 @@ impl Fabric {
                     12 => fabric.convictions.load(&key, &value)?,
                     13 => fabric.accusations.load(&key, &value)?,
                     14 => fabric.peers.load(&key, &value)?,
+                    15 => fabric.policies.load(&key, &value)?,
+                    16 => fabric.observations.load(&key, &value)?,
                     other => return Err(LoadError::Column(other)),
                 }
             }

@@ -122,14 +122,12 @@ impl Fabric {
         let Some(set) = self.set_for(&self.settings.mode, next, weigh) else { return };
         self.settings.last_set = std::mem::replace(&mut self.settings.next_set, set.clone());
         if set.members() != self.settings.last_set.members() {
-            self.settings.set_epoch = self.settings.set_epoch.saturating_add(1);
             self.sets.insert(next, set.clone());
             drafts
                 .note(ReceiptKind::ValidatorsChanged, next, &Origin::fabric())
                 .text("mode", self.settings.mode.name())
                 .text("set", set.hash())
                 .u32("members", u32::try_from(set.members().len()).unwrap_or(u32::MAX))
-                .u64("epoch", self.settings.set_epoch)
                 .done();
         }
         self.next_set = Arc::new(set);

@@ -2,7 +2,8 @@
 
 use crate::{Agent, CandidateTable, Fabric, Job, Phase, Shard, TenantState, ValidatorState, Worker};
 use phalanx_types::{
-    AgentId, AttemptId, Hash, Height, JobId, LedgerMark, Name, Params, PublicKey, TimeMs, ValidatorSet,
+    AgentId, AttemptId, Hash, Height, JobId, LedgerMark, Name, Params, PublicKey, RegisteredSet, TimeMs,
+    ValidatorSet,
     job::WantedAttempt,
     params::{Mode, Verification},
 };
@@ -117,17 +118,29 @@ impl Fabric {
         self.settings.is_paused
     }
 
-    /// Epoch of the registered validator set.
+    /// The registered validators around the last beat.
     #[must_use]
-    pub const fn set_epoch(&self) -> u64 {
-        self.settings.set_epoch
+    pub const fn registered(&self) -> &RegisteredSet {
+        &self.settings.registered
+    }
+
+    /// How much of each worker's slots assignment may fill, in millionths.
+    #[must_use]
+    pub const fn thermostat_ppm(&self) -> u32 {
+        self.settings.thermostat_ppm
+    }
+
+    /// The owner's policies by name.
+    pub fn policies(&self) -> impl Iterator<Item = (&Name, &[u8])> {
+        self.policies.iter().map(|(name, document)| (name, document.as_slice()))
     }
 
     /// Whether the last beat closed an interval.
     #[must_use]
     pub fn is_checkpoint(&self) -> bool {
         let beats = u64::from(self.settings.params.checkpoint_beats.max(1));
-        self.settings.height != Height::ZERO && self.settings.height.0.checked_rem(beats) == Some(0)
+        let is_turn = self.settings.height.0.checked_rem(beats) == Some(0);
+        self.settings.height != Height::ZERO && (is_turn || self.settings.registered.changes())
     }
 
     /// A job.

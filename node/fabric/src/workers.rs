@@ -203,6 +203,7 @@ impl Fabric {
         let ask = self.ask(spec);
         let worker = self.workers.get(worker)?;
         let latency_ms = self.latency(ask.home, &worker.offer.region);
-        ask.never(&worker.offer, latency_ms).or_else(|| ask.not_now(worker))
+        ask.never(&worker.offer, latency_ms)
+            .or_else(|| ask.not_now(worker, self.tuning(&worker.offer.region)))
     }
 }

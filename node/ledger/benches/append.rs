@@ -7,7 +7,7 @@
 use phalanx_ledger::{Batch, BeatMeta, Cf, Durability, Kv, Ledger, RocksKv};
 use phalanx_types::{
     Beat, CommitCertificate, Field, Genesis, Hash, Header, Height, Name, Params, ReceiptDraft, ReceiptKind,
-    Round, Signature, SigningKey, TimeMs, Validator, ValidatorSet, Weight,
+    RegisteredSet, Round, Signature, SigningKey, TimeMs, Validator, ValidatorSet, Weight,
     params::{Mode, Verification},
     shard::ShardSpec,
     validator::Member,
@@ -102,7 +102,7 @@ fn main() {
             policy_version: 0,
             verification: Verification::FullAudit,
             checkpoint_due: beat % 32 == 0,
-            set_epoch: 0,
+            registered: RegisteredSet::first(&genesis.validators),
         };
         let (parent, parent_certificate) = (tip.header_id, tip.certificate.clone());
         let began = Instant::now();

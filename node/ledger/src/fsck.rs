@@ -20,7 +20,7 @@ use crate::{
     snapshot::Base,
 };
 use begin::Begin;
-use phalanx_types::{Genesis, Height, params::Verification};
+use phalanx_types::{Genesis, Height, RegisteredSet, params::Verification};
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
@@ -183,8 +183,8 @@ pub fn fsck(kv: &impl Kv) -> Report {
 /// What one part of the check tells a later one.
 #[derive(Default)]
 struct Facts {
-    /// Registered set's epoch and verification level after each beat.
-    levels: BTreeMap<Height, (u64, Verification)>,
+    /// Registered sets around and verification level after each beat.
+    levels: BTreeMap<Height, (RegisteredSet, Verification)>,
     /// Keys of the index records that the receipts ask for.
     subjects: BTreeSet<Vec<u8>>,
     /// Heights whose receipts say that they closed an interval.

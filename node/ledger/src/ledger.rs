@@ -12,7 +12,7 @@ use crate::{
 use borsh::{BorshDeserialize, BorshSerialize};
 use phalanx_types::{
     Beat, Checkpoint, CommitCertificate, Genesis, Hash, Header, Height, LedgerMark, Receipt, ReceiptDraft,
-    ReceiptIndex, TimeMs, ValidatorSet, checkpoint,
+    ReceiptIndex, RegisteredSet, TimeMs, ValidatorSet, checkpoint,
     receipt::HiddenField,
     state::{Column, StateChange},
     units::CheckpointNumber,
@@ -180,14 +180,7 @@ pub(crate) fn get_value<T: BorshDeserialize>(
 
 /// The checkpoint that closes the open interval of `tip`, whose counts are those
 /// after the beat.
-fn close(
-    mesh: Hash,
-    tip: &Tip,
-    meta: &BeatMeta,
-    header: &Header,
-    interval: &IntervalTree,
-    edge: &Edge,
-) -> Checkpoint {
+fn close(mesh: Hash, tip: &Tip, meta: &BeatMeta, interval: &IntervalTree, edge: &Edge) -> Checkpoint {
     Checkpoint {
         version: checkpoint::VERSION,
         number: tip.checkpoint.saturating_add(1),
@@ -203,9 +196,9 @@ fn close(
         app_hash: tip.app_hash,
         agents_root: Hash::ZERO,
         audit_root: Hash::ZERO,
-        set_epoch: meta.set_epoch,
-        set_hash: header.validator_set,
-        next_set_hash: header.next_validator_set,
+        set_epoch: meta.registered.epoch,
+        set_hash: meta.registered.hash,
+        next_set_hash: meta.registered.next,
         verification_level: meta.verification.code(),
         verification_fraction_ppm: meta.verification.fraction_ppm(),
         time: meta.time,
@@ -268,7 +261,7 @@ impl<K: Kv> Ledger<K> {
             policy_version: 0,
             verification: genesis.verification,
             checkpoint_due: false,
-            set_epoch: 0,
+            registered: RegisteredSet::first(&genesis.validators),
         };
         let prepared = ledger.prepare(&meta, drafts, changes);
         let mut batch = Batch::default();
@@ -405,11 +398,11 @@ impl<K: Kv> Ledger<K> {
             edge: base_edge,
             checkpoint: manifest.checkpoint,
             tip: tip.clone(),
-            set_epoch: meta.set_epoch,
+            registered: meta.registered,
             verification: meta.verification,
         };
         if meta.checkpoint_due {
-            let closed = close(self.genesis.mesh, &tip, meta, &header, &open_interval, &edge);
+            let closed = close(self.genesis.mesh, &tip, meta, &open_interval, &edge);
             put_value(&mut batch, Cf::Checkpoints, &number_key(closed.number.0), &closed);
             tip.begin_interval(&closed);
             open_interval = IntervalTree::default();
@@ -544,7 +537,7 @@ impl<K: Kv> Ledger<K> {
         tip.app_hash = state.root();
         let checkpoint = header
             .filter(|_| meta.checkpoint_due)
-            .map(|header| close(self.genesis.mesh, &tip, &meta, header, &interval, &edge));
+            .map(|_| close(self.genesis.mesh, &tip, &meta, &interval, &edge));
         if let Some(checkpoint) = &checkpoint {
             put_value(&mut batch, Cf::Checkpoints, &number_key(checkpoint.number.0), checkpoint);
             tip.begin_interval(checkpoint);

@@ -2,7 +2,7 @@
 
 use crate::{interval, state_tree::StatePreview};
 use phalanx_types::{
-    Hash, Height, Receipt, ReceiptDraft, ReceiptIndex, TimeMs,
+    Hash, Height, Receipt, ReceiptDraft, ReceiptIndex, RegisteredSet, TimeMs,
     params::Verification,
     receipt::{Cause, HiddenField},
     state::StateChange,
@@ -26,8 +26,8 @@ pub struct BeatMeta {
     pub verification: Verification,
     /// Whether it closes an interval.
     pub checkpoint_due: bool,
-    /// Epoch of the registered validator set.
-    pub set_epoch: u64,
+    /// The registered validators around it.
+    pub registered: RegisteredSet,
 }
 
 /// A receipt with the forms that are needed again and again.

@@ -21,7 +21,7 @@ use crate::{
 use borsh::{BorshDeserialize, BorshSerialize};
 use phalanx_types::{
     Checkpoint, CommitCertificate, DecodeError, Hash, Header, Height, LedgerMark, Receipt, ReceiptIndex,
-    ValidatorSet, decode_exact, encode,
+    RegisteredSet, ValidatorSet, decode_exact, encode,
     params::Verification,
     state::{BUCKETS, Column, bucket_of},
     units::CheckpointNumber,
@@ -491,8 +491,8 @@ pub struct Base {
     pub edge: Edge,
     /// The checkpoint before that receipt.
     pub checkpoint: Option<Checkpoint>,
-    /// Epoch of the registered validator set after the tip's beat.
-    pub set_epoch: u64,
+    /// The registered validators around the tip's beat.
+    pub registered: RegisteredSet,
     /// How much was receipted from there on.
     pub verification: Verification,
 }

@@ -99,7 +99,7 @@ impl Class {
     /// The class of the least urgent operation, so that nobody gains by mixing.
     fn of(envelope: &Envelope) -> Self {
         let class = |operation: &Operation| match operation {
-            Operation::Command(_) | Operation::Accuse(_) => Self::Control,
+            Operation::Command(_) | Operation::Observe(_) | Operation::Accuse(_) => Self::Control,
             Operation::OfferWorker(_)
             | Operation::WithdrawWorker { .. }
             | Operation::Heartbeat { .. }

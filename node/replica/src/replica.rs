@@ -346,7 +346,7 @@ impl<K: Kv> Replica<K> {
             policy_version: applied.policy_version,
             verification: applied.verification,
             checkpoint_due: applied.checkpoint_due,
-            set_epoch: applied.set_epoch,
+            registered: applied.registered,
         };
         let prepared = self.ledger.prepare(&meta, &applied.receipts, &applied.changes);
         Execution { fabric, next_set: applied.next_set, ids, prepared }

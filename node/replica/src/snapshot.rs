@@ -233,7 +233,7 @@ impl Joining {
             policy_version: fabric.policy_version(),
             verification: fabric.verification(),
             checkpoint_due: fabric.is_checkpoint(),
-            set_epoch: fabric.set_epoch(),
+            registered: *fabric.registered(),
         };
         let mark = fabric.ledger_mark();
         let restored = assembly.finish(&mark)?;

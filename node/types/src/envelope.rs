@@ -8,6 +8,7 @@ use crate::{
     hash::Hash,
     job::{JobId, JobSpec, OutcomeReport},
     name::Name,
+    observation::Observation,
     owner::OwnerCommand,
     shard::LatencyEntry,
     tags,
@@ -70,6 +71,8 @@ pub enum Operation {
     /// The owner commands. Only while the genesis names no chain; then
     /// commands come by observation of the chain.
     Command(Box<OwnerCommand>),
+    /// A validator tells what it sees on the chain.
+    Observe(Box<Observation>),
 }
 
 impl Operation {
@@ -89,6 +92,7 @@ impl Operation {
             Self::MeasureLatency(_) => "measure_latency",
             Self::Accuse(_) => "accuse",
             Self::Command(_) => "command",
+            Self::Observe(_) => "observe",
         }
     }
 }

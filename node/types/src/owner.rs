@@ -2,6 +2,7 @@
 
 use crate::{
     crypto::PublicKey,
+    hash::Hash,
     name::Name,
     params::{Mode, Verification},
     shard::ShardSpec,
@@ -72,6 +73,35 @@ pub enum OwnerCommand {
         /// The settings.
         shard: ShardSpec,
     },
+    /// Sets the budgets of a shard.
+    SetShardBudget {
+        /// The shard.
+        shard: Name,
+        /// Most jobs that may wait there.
+        queue_budget: u32,
+        /// Latency that work of this region may have.
+        latency_budget_ms: u32,
+    },
+    /// Sets how much free capacity counts in a shard's scores, in millionths of
+    /// what the documents say.
+    SetShardWeight {
+        /// The shard.
+        shard: Name,
+        /// Millionths, at most [`SHARD_WEIGHT_PPM_MAX`].
+        weight_ppm: u32,
+    },
+    /// Sets where a shard's overflow goes.
+    SetSpillover {
+        /// The shard.
+        shard: Name,
+        /// Other shards, in this order.
+        to: Vec<Name>,
+    },
+    /// Sets how much of each worker's slots assignment may fill.
+    SetThermostat {
+        /// Millionths, from 1 to 1,000,000.
+        limit_ppm: u32,
+    },
     /// Sets the goals that placement weighs.
     SetOptimisation {
         /// The weights.
@@ -102,6 +132,11 @@ pub enum OwnerCommand {
         /// Its vote key.
         vote_key: PublicKey,
     },
+    /// Replaces all validators, from the next height on.
+    SetValidators {
+        /// The entries.
+        validators: Vec<Validator>,
+    },
     /// Lets `key` sign for `worker`.
     ApproveWorker {
         /// The worker.
@@ -130,6 +165,37 @@ pub enum OwnerCommand {
         /// Until when; the largest time: for ever.
         until: TimeMs,
     },
+    /// Declares a policy, or replaces it.
+    SetPolicy {
+        /// Its name.
+        name: Name,
+        /// Its text; at most [`POLICY_LEN_MAX`] bytes.
+        #[serde(with = "hex::serde")]
+        document: Vec<u8>,
+    },
+    /// Takes a policy back.
+    RemovePolicy {
+        /// Its name.
+        name: Name,
+    },
+    /// Tells a mesh that stopped obeying, because the chain it obeyed is not the
+    /// chain any more, to go on from here: what it has applied stays applied.
+    Reconcile {
+        /// The last command that the mesh has applied.
+        #[serde(with = "crate::units::decimal")]
+        applied: u64,
+        /// The hash chain up to that one, as the mesh has it.
+        head: Hash,
+    },
+    /// Something that the contracts carry out by themselves: a set of validators
+    /// withdrawn or forced, another delay. The mesh keeps the receipt.
+    OnChain {
+        /// The contract's number of its kind.
+        kind: u8,
+        /// The contract's encoding of the rest; at most [`PAYLOAD_LEN_MAX`].
+        #[serde(with = "hex::serde")]
+        payload: Vec<u8>,
+    },
     /// Bytes without a meaning to the mesh, receipted for others to read.
     Payload {
         /// The bytes; at most [`PAYLOAD_LEN_MAX`].
@@ -140,5 +206,9 @@ pub enum OwnerCommand {
 
 /// Longest free payload in bytes.
 pub const PAYLOAD_LEN_MAX: usize = 4_096;
+/// Longest text of a policy in bytes.
+pub const POLICY_LEN_MAX: usize = 4_096;
+/// Largest weight of a shard: that of the documents.
+pub const SHARD_WEIGHT_PPM_MAX: u32 = 1_000_000;
 /// Longest reason in bytes.
 pub const REASON_LEN_MAX: usize = 256;

@@ -68,6 +68,10 @@ pub enum ReceiptKind {
     ValidatorsChanged,
     /// Time stood still; deadlines and leases were moved.
     TimeShifted,
+    /// The registered validators changed: whose signatures checkpoints ask for.
+    ValidatorsRegistered,
+    /// The chain is not the chain that the mesh has obeyed.
+    ChainDiverged,
     /// An interval of receipts was closed.
     CheckpointClosed,
 }
@@ -84,6 +88,8 @@ impl ReceiptKind {
                 | Self::Evidence
                 | Self::Quarantine
                 | Self::ValidatorsChanged
+                | Self::ValidatorsRegistered
+                | Self::ChainDiverged
                 | Self::CheckpointClosed
                 | Self::AttemptEnded
                 | Self::JobEnded

@@ -44,14 +44,18 @@ pub const CANDIDATES: &str = "phalanx/candidates/v2";
 /// Digest of the offers of a shard's workers.
 pub const OFFERS: &str = "phalanx/offers/v1";
 /// Digest of a shard's workers as the first routing decision of a beat finds them.
-pub const ROSTER: &str = "phalanx/roster/v1";
+pub const ROSTER: &str = "phalanx/roster/v2";
 /// Identity of a piece of evidence.
 pub const EVIDENCE: &str = "phalanx/evidence/v1";
 /// Hash of the configuration that a receipt's policy version stands for.
 pub const POLICY: &str = "phalanx/policy/v1";
 
+/// What a validator's network and vote keys sign to be registered on a chain.
+pub const REGISTRATION: &str = "phalanx/registration/v1";
+
 /// Every tag above, so that a test can show that no two are equal.
 pub const ALL: &[&str] = &[
+    REGISTRATION,
     ENVELOPE,
     ENVELOPE_SIGN,
     INPUTS,

@@ -5,7 +5,7 @@ use super::hx;
 use crate::mesh;
 use phalanx_types::{
     Envelope, Evidence, Hash, Header, Height, JobId, Name, Operation, OwnerCommand, PublicKey, Round,
-    Signature, SignedEnvelope, TimeMs, ValidatorSet, Weight,
+    Signature, SignedEnvelope, TimeMs, Validator, ValidatorSet, Weight,
     beat::inputs_root,
     certificate::CommitCertificate,
     crypto::signed_bytes,
@@ -13,11 +13,12 @@ use phalanx_types::{
     evidence::Accusation,
     evidence::Fault,
     owner::Scope,
-    tags,
+    registry, tags,
     validator::Member,
     vote::{ProposalClaim, Signed, ValidatorMessage, Vote, VoteKind},
 };
 use serde_json::{Value, json};
+use sha3::{Digest, Keccak256};
 
 const MESH: Hash = Hash([0xaa; 32]);
 
@@ -88,6 +89,23 @@ fn set() -> ValidatorSet {
     ValidatorSet::new(members, proposers).unwrap()
 }
 
+/// Entries whose orders by account, vote key and network key all differ; two have
+/// no account.
+fn registered_set() -> Value {
+    let entry = |seed: u8, network: u8, account: u8, weight: u64| Validator {
+        vote_key: mesh::key(seed).public(),
+        network_key: mesh::key(network).public(),
+        chain_address: std::array::from_fn(|i| if account == 0 { 0 } else { account.wrapping_add(i as u8) }),
+        base_weight: Weight(weight),
+        region: mesh::name("earth"),
+        label: mesh::name(&format!("v{seed}")),
+    };
+    let validators =
+        vec![entry(1, 21, 90, 7), entry(2, 11, 0, 1 << 24), entry(3, 31, 40, 1), entry(4, 14, 0, 2)];
+    json!({"type": registry::TYPE, "type_hash": hx(Keccak256::digest(registry::TYPE)),
+        "validators": validators, "hash": registry::set_hash(&validators)})
+}
+
 fn certificate() -> CommitCertificate {
     let beat = Hash([1; 32]);
     let mut signatures: Vec<_> = (1..=4)
@@ -144,6 +162,7 @@ pub fn vectors() -> Value {
         "certificate": {"json": certificate, "borsh": hx(encode(&certificate)), "hash": certificate.hash()},
         "validator_set": {"json": set, "members_borsh": hx(encode(&set.members().to_vec())),
             "borsh": hx(encode(&set)), "hash": set.hash()},
+        "registered_set": registered_set(),
         "quorums": quorums(&set),
         "header": {"json": header, "borsh": hx(encode(&header)), "id": header.id()},
         "envelopes": envelopes.iter().map(envelope).collect::<Vec<_>>(),

@@ -126,12 +126,14 @@ const ONLY_DIGEST: &[&str] = &[
     "/anchor/checkpoint/parent",
     "/anchor/checkpoint/agents_root",
     "/anchor/checkpoint/set_epoch",
+    "/anchor/checkpoint/set_hash",
+    "/anchor/checkpoint/next_set_hash",
     "/anchor/checkpoint/verification_fraction_ppm",
     "/digest",
 ];
 
 /// Fields of a checkpoint that its last beat covers.
-const LAST_BEAT: &[&str] = &["app_hash", "set_hash", "next_set_hash", "time"];
+const LAST_BEAT: &[&str] = &["app_hash", "time"];
 
 fn list(value: &mut Value, pointer: &str) -> Vec<Value> {
     value.pointer(pointer).and_then(Value::as_array).unwrap().clone()

@@ -12,7 +12,7 @@ use phalanx_types::{
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
-const KINDS: [ReceiptKind; 23] = [
+const KINDS: [ReceiptKind; 25] = [
     ReceiptKind::Genesis,
     ReceiptKind::OwnerCommand,
     ReceiptKind::OwnerCommandRefused,
@@ -35,6 +35,8 @@ const KINDS: [ReceiptKind; 23] = [
     ReceiptKind::Quarantine,
     ReceiptKind::ValidatorsChanged,
     ReceiptKind::TimeShifted,
+    ReceiptKind::ValidatorsRegistered,
+    ReceiptKind::ChainDiverged,
     ReceiptKind::CheckpointClosed,
 ];
 
@@ -129,7 +131,7 @@ pub fn vectors() -> Value {
         policy_version: 9_007_199_254_740_993,
         verification: Verification::FullAudit,
         checkpoint_due: false,
-        set_epoch: 0,
+        registered: phalanx_types::RegisteredSet::first(&crate::mesh::genesis().validators),
     };
     let prepared = ledger.prepare(&meta, &drafts(), &[]);
     let receipts = prepared.receipts();
@@ -183,7 +185,7 @@ fn sampling() -> Vec<Value> {
                     policy_version: 0,
                     verification: Verification::Sample { fraction_ppm },
                     checkpoint_due: false,
-                    set_epoch: 0,
+                    registered: phalanx_types::RegisteredSet::first(&crate::mesh::genesis().validators),
                 };
                 cases.push(json!({"parent": parent, "subject": subject, "fraction_ppm": fraction_ppm,
                     "kind": kind, "digest": digest, "number": number, "ppm": ppm,

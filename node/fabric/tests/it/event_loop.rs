@@ -163,6 +163,12 @@ fn every_owner_command_counts_up_the_policy_version_and_has_a_receipt() {
         OwnerCommand::Pause { scope: Scope::Mesh },
         OwnerCommand::Resume { scope: Scope::Mesh },
         OwnerCommand::SetShard { shard: crate::world::shard("venus", 5, "earth") },
+        OwnerCommand::SetShardBudget { shard: name("venus"), queue_budget: 6, latency_budget_ms: 7 },
+        OwnerCommand::SetShardWeight { shard: name("venus"), weight_ppm: 500_000 },
+        OwnerCommand::SetSpillover { shard: name("venus"), to: vec![name("mars")] },
+        OwnerCommand::SetThermostat { limit_ppm: 500_000 },
+        OwnerCommand::SetPolicy { name: name("near"), document: vec![1] },
+        OwnerCommand::RemovePolicy { name: name("near") },
         OwnerCommand::SetVerification { verification: Verification::Sample { fraction_ppm: 5 } },
         OwnerCommand::ApproveWorker { worker: name("earth.5"), key: key("host-2") },
         OwnerCommand::RevokeWorker { worker: name("earth.5") },
@@ -182,6 +188,10 @@ fn every_owner_command_counts_up_the_policy_version_and_has_a_receipt() {
     }
     assert_eq!(world.fabric.verification(), Verification::Sample { fraction_ppm: 5 });
     assert_eq!(world.fabric.shards().count(), 4);
+    let (_, venus, _) = world.fabric.shards().find(|(shard, ..)| shard.as_str() == "venus").unwrap();
+    assert_eq!((venus.spec.queue_budget, venus.spec.latency_budget_ms, venus.weight_ppm), (6, 7, 500_000));
+    assert_eq!(venus.spec.spillover, [name("mars")]);
+    assert_eq!((world.fabric.thermostat_ppm(), world.fabric.policies().count()), (500_000, 0));
 }
 
 #[test]

@@ -11,6 +11,7 @@
 )]
 
 mod agents;
+mod chain;
 mod event_loop;
 mod evidence;
 mod latency;

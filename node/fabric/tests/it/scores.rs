@@ -200,3 +200,36 @@ fn a_digest_binds_the_roster_the_job_and_both_latencies() {
     assert_ne!(digest, table_digest(&roster, &job, 101, 5));
     assert_ne!(digest, table_digest(&roster, &job, 100, 6));
 }
+
+#[test]
+fn a_shards_weight_says_how_much_free_capacity_counts() {
+    let mut world = World::bare(|_| ());
+    let strong = WorkerOffer { capacity: 9, ..offer("earth.1") };
+    let skilled = WorkerOffer { capabilities: names("welding").into_iter().collect(), ..offer("earth.2") };
+    let both = WorkerOffer { capabilities: names("welding paint").into_iter().collect(), ..strong };
+    world.offer(both);
+    world.offer(skilled);
+    let spec = JobSpec { skills: names("welding").into_iter().collect(), ..job("earth") };
+    let (id, _) = world.submit(spec.clone());
+    assert_eq!(world.runs_on(&id), "earth.1", "capacity decides");
+    let mut light = world.clone();
+    light.command(OwnerCommand::SetShardWeight { shard: name("earth"), weight_ppm: 1_000 });
+    let (id, _) = light.submit(spec);
+    assert_eq!(light.runs_on(&id), "earth.2", "skill decides");
+}
+
+#[test]
+fn the_thermostat_says_how_many_slots_are_filled() {
+    let mut world = World::new("earth.1");
+    world.command(OwnerCommand::SetThermostat { limit_ppm: 500_000 });
+    let (ids, _) = world.submit_all(vec![job("earth"); 4]);
+    let running = |world: &World| ids.iter().filter(|id| !world.is_queued(id)).count();
+    assert_eq!(running(&world), 2, "two of four slots");
+    world.command(OwnerCommand::SetThermostat { limit_ppm: 1_000_000 });
+    assert_eq!(running(&world), 4);
+    // A worker that has slots has at least one.
+    let mut cold = World::new("earth.1");
+    cold.command(OwnerCommand::SetThermostat { limit_ppm: 1 });
+    let (id, _) = cold.submit(job("earth"));
+    assert_eq!(cold.runs_on(&id), "earth.1");
+}

@@ -27,23 +27,75 @@ fn beat_after(world: &mut World, rounds: u32, signers: &[&str]) {
 #[test]
 fn validators_are_added_and_removed_by_the_owners_command_from_the_next_height_on() {
     let mut world = World::new("");
-    let epoch = world.idle().set_epoch;
+    let registered = world.idle().registered;
+    assert_eq!((registered.epoch, registered.changes()), (0, false));
     let applied = world.command(OwnerCommand::SetValidator { validator: validator("v5", "mars", 1) });
     let changed = first(&applied.receipts, ReceiptKind::ValidatorsChanged);
     assert_eq!((shown(changed, "members"), shown(changed, "mode")), ("5".into(), "fully_distributed".into()));
     assert_eq!(changed.subject, world.height().next().to_string());
     assert_eq!(shown(changed, "set"), world.fabric.validator_set().hash().to_string());
-    assert_eq!(applied.set_epoch, epoch + 1);
+    // The beat closes a checkpoint, which the old set signs for the new one.
+    let told = first(&applied.receipts, ReceiptKind::ValidatorsRegistered);
+    assert_eq!((shown(told, "epoch"), shown(told, "set")), ("0".into(), registered.hash.to_string()));
+    assert_eq!(shown(told, "next_set"), applied.registered.next.to_string());
+    assert!(applied.checkpoint_due && applied.registered.changes());
+    assert_eq!((applied.registered.epoch, applied.registered.hash), (0, registered.hash));
     assert!(members(&world).contains(&key("v5")));
     // A sender at once.
     let envelope = world.envelope(key("v5"), vec![]);
     let input = phalanx_fabric::Input { id: envelope.envelope.id(), signed: &envelope };
     assert!(world.fabric.beat_worthy(phalanx_types::TimeMs(world.time), &input).is_ok());
     let applied = world.command(OwnerCommand::RemoveValidator { vote_key: key("v5") });
-    assert_eq!(applied.set_epoch, epoch + 2);
+    assert_eq!((applied.registered.epoch, applied.registered.next), (1, registered.hash));
     assert_eq!(members(&world).len(), 4);
     assert!(world.fabric.beat_worthy(phalanx_types::TimeMs(world.time), &input).is_err());
-    assert_eq!(world.idle().set_epoch, epoch + 2);
+    let applied = world.idle();
+    assert_eq!((applied.registered.epoch, applied.registered.changes()), (2, false));
+    assert!(!applied.checkpoint_due);
+}
+
+#[test]
+fn all_validators_are_replaced_at_once_and_who_stays_keeps_its_standing() {
+    let mut world = World::new("");
+    world.idle();
+    let entries = |words: &[&str]| words.iter().map(|w| validator(w, "earth", 1)).collect::<Vec<_>>();
+    let mut stays = entries(&["v2"]);
+    stays[0].region = name("luna");
+    let validators = [stays, entries(&["v5", "v6", "v7", "v8"])].concat();
+    let applied = world.command(OwnerCommand::SetValidators { validators: validators.clone() });
+    assert_eq!(members(&world).len(), 5);
+    assert!(!members(&world).contains(&key("v1")) && members(&world).contains(&key("v8")));
+    assert_eq!(applied.registered.next, phalanx_types::registry::set_hash(&validators));
+    // The same again changes nothing.
+    let applied = world.command(OwnerCommand::SetValidators { validators: validators.clone() });
+    assert!(!applied.registered.changes());
+    let twice = [validators.clone(), entries(&["v8"])].concat();
+    let refused = world.command(OwnerCommand::SetValidators { validators: twice });
+    assert_eq!(crate::world::refusal(&refused), "bad_value");
+    let refused = world.command(OwnerCommand::SetValidators { validators: Vec::new() });
+    assert_eq!(crate::world::refusal(&refused), "bad_value");
+}
+
+#[test]
+fn who_is_in_quarantine_stays_registered() {
+    let mut world = World::new("");
+    world.idle();
+    let before = world.idle().registered;
+    let vote = |beat: u8| phalanx_types::vote::Signed {
+        message: phalanx_types::vote::Vote {
+            mesh: phalanx_types::Hash([7; 32]),
+            height: world.height(),
+            round: phalanx_types::Round(0),
+            kind: phalanx_types::vote::VoteKind::Prevote,
+            beat: Some(phalanx_types::Hash([beat; 32])),
+            validator: key("v1"),
+        },
+        signature: phalanx_types::Signature([0; 64]),
+    };
+    let evidence = phalanx_types::Evidence::votes(vote(1), vote(2));
+    let applied = world.beat_of(crate::world::STEP_MS, &[], &[evidence]);
+    assert_eq!(members(&world).len(), 3);
+    assert_eq!(applied.registered, before);
 }
 
 #[test]

@@ -388,8 +388,8 @@ fn assert_same(a: &Applied, b: &Applied) {
     assert_eq!(a.changes, b.changes);
     assert_eq!(a.next_set, b.next_set);
     assert_eq!(
-        (a.policy_version, a.verification, a.checkpoint_due, a.set_epoch),
-        (b.policy_version, b.verification, b.checkpoint_due, b.set_epoch)
+        (a.policy_version, a.verification, a.checkpoint_due, a.registered),
+        (b.policy_version, b.verification, b.checkpoint_due, b.registered)
     );
 }
 

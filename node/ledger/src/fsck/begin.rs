@@ -8,8 +8,8 @@ use crate::{
     snapshot::Base,
 };
 use phalanx_types::{
-    Checkpoint, CommitCertificate, Genesis, Hash, Header, Height, ReceiptIndex, TimeMs, ValidatorSet,
-    params::Verification,
+    Checkpoint, CommitCertificate, Genesis, Hash, Header, Height, ReceiptIndex, RegisteredSet, TimeMs,
+    ValidatorSet, params::Verification,
 };
 use std::ops::ControlFlow;
 
@@ -32,8 +32,8 @@ pub(super) struct Begin {
     /// Hash of the checkpoint before the first interval that is whole here, its
     /// number, and where that interval begins.
     pub checkpoint: (u64, Hash, Height, ReceiptIndex),
-    /// Epoch of the set and verification level there.
-    pub level: (u64, Verification),
+    /// The registered validators and the verification level there.
+    pub level: (RegisteredSet, Verification),
 }
 
 impl Begin {
@@ -48,7 +48,7 @@ impl Begin {
                 edge: Edge::default(),
                 previous: Some(Hash::ZERO),
                 checkpoint: (0, Hash::ZERO, Height::ZERO, ReceiptIndex::ZERO),
-                level: (0, genesis.verification),
+                level: (RegisteredSet::first(&genesis.validators), genesis.verification),
             });
         };
         let bad = |what: &str| Err(wrong(Cf::Meta, meta_key::BASE, what));
@@ -79,7 +79,7 @@ impl Begin {
             // the snapshot's beat instead.
             previous: if size == 0 { Some(Hash::ZERO) } else { None },
             checkpoint,
-            level: (base.set_epoch, base.verification),
+            level: (base.registered, base.verification),
             base: Some(base),
         })
     }

@@ -9,8 +9,8 @@ use crate::{
     state_tree::StateTree,
 };
 use phalanx_types::{
-    Beat, Checkpoint, Field, Genesis, Hash, Height, Receipt, ReceiptIndex, ReceiptKind, checkpoint,
-    params::Verification, receipt::HiddenField, state::Column, units::CheckpointNumber,
+    Beat, Checkpoint, Field, Genesis, Hash, Height, Receipt, ReceiptIndex, ReceiptKind, RegisteredSet,
+    checkpoint, params::Verification, receipt::HiddenField, state::Column, units::CheckpointNumber,
 };
 use std::{collections::BTreeMap, ops::ControlFlow};
 
@@ -25,7 +25,7 @@ impl<K: Kv> Run<'_, K> {
         let end = self.contiguous(Cf::Receipts, begins_at, count - 1)?;
         // None after a receipt that is missing.
         let (mut previous, mut next) = (begin.previous, begins_at);
-        let (mut epoch, mut level) = begin.level;
+        let (mut registered, mut level) = begin.level;
         let mut leaves_by_beat = Vec::new();
         for height in begin.first_range.0..=tip.height.0 {
             let range_key = number_key(height);
@@ -40,6 +40,9 @@ impl<K: Kv> Run<'_, K> {
                 None => self.value::<Beat>(Cf::Beats, &range_key)?.map(|beat| beat.header),
             };
             let (mut hashes, mut leaves, mut is_whole) = (Vec::new(), Vec::new(), true);
+            if height > begin.height.0 {
+                registered = registered.turned();
+            }
             for index in first.0..(first.0 + len).min(end) {
                 let Some((receipt, hash, leaf)) = self.receipt(index, height, previous)? else {
                     (previous, is_whole) = (None, false);
@@ -50,6 +53,20 @@ impl<K: Kv> Run<'_, K> {
                     begins(&receipt, genesis)?;
                 }
                 level = level_after(&receipt).unwrap_or(level);
+                if let Some(told) = registered_by(&receipt)
+                    && height > begin.height.0
+                {
+                    // An earlier change may be among the receipts that are missing.
+                    let is_known = !self.facts.receipts_missing;
+                    if is_known && (told.epoch, told.hash) != (registered.epoch, registered.hash) {
+                        return Err(wrong(
+                            Cf::Receipts,
+                            &number_key(index),
+                            "it does not tell the registered set that was there",
+                        ));
+                    }
+                    registered = told;
+                }
                 if receipt.kind == ReceiptKind::CheckpointClosed {
                     self.facts.closed.push(Height(height));
                 }
@@ -61,20 +78,15 @@ impl<K: Kv> Run<'_, K> {
                 (previous, is_whole) = (None, false);
                 (self.facts.blind, self.facts.receipts_missing) = (true, true);
             }
-            if let Some(header) = header {
-                // The snapshot's own change is counted in its epoch.
-                let is_later = height > begin.height.0;
-                epoch += u64::from(is_later && header.next_validator_set != header.validator_set);
-                if is_whole && header.receipts_root != interval::root(&hashes) {
-                    return Err(wrong(
-                        Cf::Receipts,
-                        &number_key(first.0),
-                        format!("the receipts of beat {height} do not have its receipts root"),
-                    ));
-                }
+            if header.is_some_and(|header| is_whole && header.receipts_root != interval::root(&hashes)) {
+                return Err(wrong(
+                    Cf::Receipts,
+                    &number_key(first.0),
+                    format!("the receipts of beat {height} do not have its receipts root"),
+                ));
             }
             if height >= begin.height.0 {
-                self.facts.levels.insert(Height(height), (epoch, level));
+                self.facts.levels.insert(Height(height), (registered, level));
             }
             self.report.sampled_beats +=
                 u64::from(height > begin.height.0 && level != Verification::FullAudit);
@@ -320,21 +332,26 @@ impl<K: Kv> Run<'_, K> {
         if (checkpoint.agents_root, checkpoint.audit_root) != (Hash::ZERO, Hash::ZERO) {
             return bad("it has roots of proofs, which there are none of yet");
         }
-        if let Some((epoch, level)) = self.facts.levels.get(&last_beat)
+        if let Some((registered, level)) = self.facts.levels.get(&last_beat)
             && self.report.first_gap.is_none()
-            && (checkpoint.set_epoch, checkpoint.verification_level, checkpoint.verification_fraction_ppm)
-                != (*epoch, level.code(), level.fraction_ppm())
         {
-            return bad("it does not tell the set's epoch and the level that were decided");
+            if (checkpoint.set_epoch, checkpoint.set_hash, checkpoint.next_set_hash)
+                != (registered.epoch, registered.hash, registered.next)
+            {
+                return bad("it does not tell the registered sets that the receipts tell");
+            }
+            if (checkpoint.verification_level, checkpoint.verification_fraction_ppm)
+                != (level.code(), level.fraction_ppm())
+            {
+                return bad("it does not tell the verification level that was decided");
+            }
         }
         let header = match begin.header(last_beat) {
             Some(header) => Some(header.clone()),
             None => self.value::<Beat>(Cf::Beats, &last_key)?.map(|beat| beat.header),
         };
-        let agrees = header.is_none_or(|header| {
-            (checkpoint.app_hash, checkpoint.set_hash, checkpoint.next_set_hash, checkpoint.time)
-                == (header.app_hash, header.validator_set, header.next_validator_set, header.time)
-        });
+        let agrees = header
+            .is_none_or(|header| (checkpoint.app_hash, checkpoint.time) == (header.app_hash, header.time));
         if !agrees {
             return bad("it does not agree with its last beat");
         }
@@ -377,6 +394,23 @@ fn begins(receipt: &Receipt, genesis: &Genesis) -> Check<()> {
     } else {
         Err(wrong(Cf::Receipts, &number_key(0), "it is not the receipt of the stored genesis"))
     }
+}
+
+/// The registered sets around a beat that a receipt of it tells; such a receipt is
+/// made at every level, when they differ.
+fn registered_by(receipt: &Receipt) -> Option<RegisteredSet> {
+    if receipt.kind != ReceiptKind::ValidatorsRegistered {
+        return None;
+    }
+    let text = |key: &str| match receipt.data.get(key) {
+        Some(Field::Text(text)) => Some(text.as_str()),
+        _ => None,
+    };
+    Some(RegisteredSet {
+        epoch: text("epoch")?.parse().ok()?,
+        hash: text("set")?.parse().ok()?,
+        next: text("next_set")?.parse().ok()?,
+    })
 }
 
 /// The level that a receipt says the owner has set. These receipts are made at

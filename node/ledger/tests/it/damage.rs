@@ -19,7 +19,7 @@ fn a_whole_ledger_is_clean_and_complete() {
     let tip = chain.replica.ledger().tip();
     assert_eq!((report.beats, report.receipts), (tip.height.0, tip.next_receipt.0));
     assert_eq!(report.checkpoints, tip.checkpoint.0);
-    assert_eq!(report.checkpoints, 2, "the story has checkpoints");
+    assert!(report.checkpoints > 2, "the story has checkpoints, by number and by change of the validators");
     assert!(report.hidden_kept >= 3 && report.hidden_dropped == 0, "the story has hidden fields");
     let sets = dump(&chain.kv()).iter().filter(|(cf, ..)| *cf == Cf::Sets).count();
     assert_eq!(sets, 3, "the story changes the validators twice");

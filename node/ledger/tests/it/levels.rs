@@ -37,7 +37,7 @@ fn meta(parent: Hash, verification: Verification) -> BeatMeta {
         policy_version: 0,
         verification,
         checkpoint_due: false,
-        set_epoch: 0,
+        registered: phalanx_types::RegisteredSet::first(&[]),
     }
 }
 

@@ -166,11 +166,12 @@ fn no_field_can_be_forged_but_an_unsigned_checkpoints() {
     let checkpoint = [
         "agents_root",
         "audit_root",
-        "first_beat",
         "last_beat",
+        "next_set_hash",
         "number",
         "parent",
         "set_epoch",
+        "set_hash",
         "verification_fraction_ppm",
         "verification_level",
     ];

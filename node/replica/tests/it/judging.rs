@@ -68,7 +68,7 @@ fn with_roots(chain: &Chain<MemoryKv>, mut beat: Beat) -> Beat {
         policy_version: applied.policy_version,
         verification: applied.verification,
         checkpoint_due: applied.checkpoint_due,
-        set_epoch: applied.set_epoch,
+        registered: applied.registered,
     };
     let prepared = ledger.prepare(&meta, &applied.receipts, &applied.changes);
     header.receipts_root = prepared.receipts_root();

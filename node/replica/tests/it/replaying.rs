@@ -170,7 +170,7 @@ fn forge(change: impl FnOnce(&mut Vec<ReceiptDraft>, &mut Vec<StateChange>)) -> 
         policy_version: applied.policy_version,
         verification: applied.verification,
         checkpoint_due: applied.checkpoint_due,
-        set_epoch: applied.set_epoch,
+        registered: applied.registered,
     };
     let set = chain.replica.validator_set();
     drop(chain);
