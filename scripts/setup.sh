@@ -34,6 +34,14 @@ compgen -G '/usr/lib/llvm-*/lib/libclang*.so*' >/dev/null || missing+=(libclang-
 command -v cargo >/dev/null || missing+=(rustc-web cargo-web ca-certificates)
 if [ "${#missing[@]}" -gt 0 ]; then apt_install "${missing[@]}"; fi
 
+# What deals with contracts runs in Node.
+need_node() {
+    local missing=()
+    command -v node >/dev/null || missing+=(nodejs)
+    command -v npm >/dev/null || missing+=(npm)
+    if [ "${#missing[@]}" -gt 0 ]; then apt_install "${missing[@]}"; fi
+}
+
 # The same compilers and target folder everywhere: another choice would build
 # RocksDB a second time.
 export CC=clang CXX=clang++

@@ -1,0 +1,41 @@
+//! The keys of the development chain, which everybody knows.
+
+use super::{KeyError, LocalKey};
+use ethers::signers::{MnemonicBuilder, coins_bip39::English};
+use zeroize::Zeroizing;
+
+/// The one chain on which development keys are taken: anvil's.
+pub const CHAIN_ID: u64 = 31_337;
+
+/// The words that anvil and its like start with.
+const PHRASE: &str = "test test test test test test test test test test test junk";
+
+/// Keys that prove nothing to others. It exists for [`CHAIN_ID`] only.
+#[derive(Clone, Copy, Debug)]
+pub struct DevKeys(());
+
+impl DevKeys {
+    /// Development keys for a chain.
+    ///
+    /// # Errors
+    /// When the chain is not [`CHAIN_ID`].
+    pub const fn new(chain_id: u64) -> Result<Self, KeyError> {
+        if chain_id == CHAIN_ID { Ok(Self(())) } else { Err(KeyError::DevChain { found: chain_id }) }
+    }
+
+    /// The key of the account at `index`, at the path that anvil uses.
+    ///
+    /// # Errors
+    /// When there is no such key.
+    pub fn key(self, index: u32) -> Result<LocalKey, KeyError> {
+        let place = format!("the development phrase at index {index}");
+        let missing = |_| KeyError::NotAKey { place: place.clone() };
+        let wallet = MnemonicBuilder::<English>::default()
+            .phrase(PHRASE)
+            .index(index)
+            .and_then(|builder| builder.build())
+            .map_err(missing)?;
+        let secret = Zeroizing::new(<[u8; 32]>::from(wallet.signer().to_bytes()));
+        LocalKey::from_bytes(&secret, &place)
+    }
+}

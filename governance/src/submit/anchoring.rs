@@ -1,0 +1,180 @@
+//! Checkpoints on their way to the chain.
+//!
+//! An [`AnchorJob`] is one transaction's worth of a queue. Who starts one, and
+//! when the next node does, is for the caller: two that overlap do not hinder
+//! one another, because the contract passes over what is there.
+
+use super::{
+    Settings, Submission,
+    account::{Account, AccountError, SignedTx, TxPayload},
+    driver::{self, Progress},
+};
+use crate::{
+    contracts::{
+        Anchor, ContractError, SignedCheckpoint,
+        anchor::{QUEUE_MAX, anchor_calldata},
+    },
+    rpc::RpcError,
+};
+use phalanx_types::{Hash, units::CheckpointNumber};
+
+/// Why a queue is not anchored.
+#[derive(Debug, thiserror::Error)]
+pub enum AnchoringError {
+    /// The account, or the chain behind it.
+    #[error(transparent)]
+    Account(#[from] AccountError),
+    /// The contract.
+    #[error(transparent)]
+    Contract(#[from] ContractError),
+    /// What is anchored is not what this mesh has: an alarm.
+    #[error(
+        "checkpoint {number} is anchored as {anchored}, but here it is {own}: stop, and find out which is forged"
+    )]
+    Foreign {
+        /// Its number.
+        number: CheckpointNumber,
+        /// Its hash here.
+        own: Hash,
+        /// Its hash on chain.
+        anchored: Hash,
+    },
+    /// The queue begins too late.
+    #[error(
+        "the chain's head is checkpoint {head}, the queue begins with {first}: those between are missing"
+    )]
+    Missing {
+        /// The head's number.
+        head: CheckpointNumber,
+        /// The first of the queue.
+        first: CheckpointNumber,
+    },
+}
+
+impl From<RpcError> for AnchoringError {
+    fn from(error: RpcError) -> Self {
+        Self::Contract(error.into())
+    }
+}
+
+/// The part of a queue that is to be anchored behind a head: what comes next,
+/// at most [`QUEUE_MAX`]. Empty when all is anchored. Pure.
+///
+/// # Errors
+/// When the head is another checkpoint than the queue has, or the queue begins
+/// too late.
+pub fn behind<'a>(
+    queue: &'a [SignedCheckpoint],
+    head: CheckpointNumber,
+    head_hash: &Hash,
+) -> Result<&'a [SignedCheckpoint], AnchoringError> {
+    let done = queue.iter().take_while(|s| s.checkpoint.number <= head).count();
+    let (old, new) = queue.split_at(done);
+    let foreign = |own: Hash| AnchoringError::Foreign { number: head, own, anchored: *head_hash };
+    if let Some(last) = old.last()
+        && last.checkpoint.number == head
+        && last.checkpoint.hash() != *head_hash
+    {
+        return Err(foreign(last.checkpoint.hash()));
+    }
+    if let Some(next) = new.first() {
+        if next.checkpoint.number != head.saturating_add(1) {
+            return Err(AnchoringError::Missing { head, first: next.checkpoint.number });
+        }
+        if next.checkpoint.parent != *head_hash {
+            return Err(foreign(next.checkpoint.parent));
+        }
+    }
+    Ok(new.get(..new.len().min(QUEUE_MAX)).unwrap_or(new))
+}
+
+/// A transaction that anchors checkpoints.
+#[derive(Clone, Debug)]
+pub struct AnchorJob {
+    last: CheckpointNumber,
+    last_hash: Hash,
+    payload: TxPayload,
+    gas: u64,
+    submission: Submission,
+}
+
+impl AnchorJob {
+    /// Prepares the next transaction for a queue; `None` when all of it is
+    /// anchored. Nothing is sent yet.
+    ///
+    /// # Errors
+    /// See [`AnchoringError`]; a refusal by the contract is said in its words.
+    pub async fn start(
+        account: &Account,
+        anchor: &Anchor,
+        queue: &[SignedCheckpoint],
+        settings: Settings,
+    ) -> Result<Option<Self>, AnchoringError> {
+        let at = account.chain().tip().await?.number;
+        let (head, head_hash) = anchor.head(at).await?;
+        let batch = behind(queue, head, &head_hash)?;
+        let Some(last) = batch.last() else { return Ok(None) };
+        let payload = TxPayload::call(anchor.address(), anchor_calldata(batch)?);
+        let gas = account.gas_for(&payload).await?;
+        let nonce = account.chain().nonce(account.address()).await?;
+        Ok(Some(Self {
+            last: last.checkpoint.number,
+            last_hash: last.checkpoint.hash(),
+            payload,
+            gas,
+            submission: Submission::new(nonce, settings),
+        }))
+    }
+
+    /// Goes on with a job whose submission was written down.
+    #[must_use]
+    pub fn resume(mut self, submission: Submission) -> Self {
+        self.submission = submission;
+        self
+    }
+
+    /// Its submission, to be written down before [`driver::send`].
+    #[must_use]
+    pub const fn submission(&self) -> &Submission {
+        &self.submission
+    }
+
+    /// The last checkpoint that it anchors.
+    #[must_use]
+    pub const fn last(&self) -> CheckpointNumber {
+        self.last
+    }
+
+    /// Looks once. What it gives to be sent is sent by [`Self::send`] when the
+    /// submission is on disk.
+    ///
+    /// # Errors
+    /// [`AnchoringError::Foreign`] when another checkpoint took its number.
+    pub async fn look(
+        &mut self,
+        account: &Account,
+        anchor: &Anchor,
+        now_ms: u64,
+    ) -> Result<Progress, AnchoringError> {
+        let at = account.chain().tip().await?.number;
+        let (head, _) = anchor.head(at).await?;
+        let is_reached = head >= self.last;
+        if is_reached
+            && let Some(anchored) = anchor.hash_of(self.last, at).await?
+            && anchored != self.last_hash
+        {
+            return Err(AnchoringError::Foreign { number: self.last, own: self.last_hash, anchored });
+        }
+        let progress =
+            driver::look(account, &mut self.submission, &self.payload, self.gas, is_reached, now_ms).await?;
+        Ok(progress)
+    }
+
+    /// Sends what [`Self::look`] has prepared.
+    ///
+    /// # Errors
+    /// When no endpoint takes it.
+    pub async fn send(account: &Account, signed: &SignedTx) -> Result<(), RpcError> {
+        driver::send(account, signed).await
+    }
+}
