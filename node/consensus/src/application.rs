@@ -2,7 +2,7 @@
 
 use crate::PeerKey;
 use phalanx_types::{
-    Beat, CommitCertificate, Evidence, Hash, Height, PublicKey, Round, TimeMs, ValidatorSet,
+    Beat, CommitCertificate, Evidence, Hash, Height, Round, TimeMs, ValidatorSet,
     evidence::{Accusation, Fault},
 };
 use std::sync::Arc;
@@ -142,10 +142,6 @@ pub trait Application {
     /// much, or a wrong beat to one that catches up. If it is a validator it can
     /// be accused.
     fn peer_fault(&mut self, peer: PeerKey, fault: Fault, seen: Hash);
-
-    /// Whether this may be the network key of the node that votes with
-    /// `validator`: it is, or the validator is not known.
-    fn speaks_for(&self, peer: PeerKey, validator: &PublicKey) -> bool;
 
     /// Whether something waits to be decided.
     fn has_work(&self) -> bool;

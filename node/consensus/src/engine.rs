@@ -56,8 +56,6 @@ pub enum Event {
     Message {
         /// Who handed it over.
         from: PeerKey,
-        /// Who sent it first, and signed it as a message of the mesh.
-        author: PeerKey,
         /// The lane it came on.
         lane: Lane,
         /// Its bytes.
@@ -325,9 +323,7 @@ impl<A: Application, W: Wal, P: Probe> Consensus<A, W, P> {
     /// When the node cannot go on; every later step is refused (C2).
     pub fn step(&mut self, now: TimeMs, event: Event) -> Result<Vec<Output>, Fatal> {
         self.guarded(|node, outputs| match event {
-            Event::Message { from, author, lane, bytes } => {
-                node.message(now, from, author, lane, &bytes, outputs)
-            }
+            Event::Message { from, lane, bytes } => node.message(now, from, lane, &bytes, outputs),
             Event::Timer(id) => node.timer(now, id, outputs),
             Event::Request { from, token, bytes } => node.answer(from, token, &bytes, outputs),
             Event::Response { from, bytes } => node.answered(now, from, &bytes, outputs),
@@ -568,7 +564,6 @@ impl<A: Application, W: Wal, P: Probe> Consensus<A, W, P> {
         &mut self,
         now: TimeMs,
         from: PeerKey,
-        author: PeerKey,
         lane: Lane,
         bytes: &[u8],
         outputs: &mut Vec<Output>,
@@ -585,13 +580,6 @@ impl<A: Application, W: Wal, P: Probe> Consensus<A, W, P> {
             outputs.push(Output::Verdict { is_valid: false });
             let reason = "a message with a wrong signature".to_owned();
             self.blame(from, Fault::Garbage, bytes, reason, outputs);
-            return Ok(());
-        }
-        if sender_of(&message).is_some_and(|sender| !self.app.speaks_for(author, &sender)) {
-            // Somebody sends the words of others again: they sent them themselves.
-            outputs.push(Output::Verdict { is_valid: false });
-            let reason = "a message of somebody else".to_owned();
-            self.blame(author, Fault::Garbage, bytes, reason, outputs);
             return Ok(());
         }
         outputs.push(Output::Verdict { is_valid: true });

@@ -592,11 +592,6 @@ impl<K: Kv> Application for Replica<K> {
         self.fault(Accusation { offender, fault, height, round: Round::default(), seen });
     }
 
-    fn speaks_for(&self, peer: PeerKey, validator: &PublicKey) -> bool {
-        let found = self.fabric.validators().find(|(key, _)| *key == validator);
-        found.is_none_or(|(_, v)| v.entry.network_key.0 == peer)
-    }
-
     fn has_work(&self) -> bool {
         !self.mempool.is_empty() || !self.evidence.is_empty()
     }

@@ -47,14 +47,10 @@ impl Byzantine {
     #[must_use]
     pub const fn is_provable(self) -> bool {
         match self {
-            Self::Equivocator
-            | Self::WrongRoot
-            | Self::Replayer
-            | Self::Flooder
-            | Self::TimeShifter
-            | Self::Garbage => true,
-            // One that catches up is the only witness; silence is no fault.
-            Self::Silent | Self::LyingSync => false,
+            Self::Equivocator | Self::WrongRoot | Self::Flooder | Self::TimeShifter | Self::Garbage => true,
+            // One that catches up is the only witness; silence is no fault; and honest
+            // nodes too send again what others have signed, to keep the mesh alive.
+            Self::Silent | Self::LyingSync | Self::Replayer => false,
         }
     }
 

@@ -402,6 +402,8 @@ impl Mesh {
     fn crash(&mut self, node: usize) {
         self.crashes += 1;
         self.checks.node_down(node);
+        // What it knew of others' rates it knew in memory.
+        self.rates.retain(|(at, _), _| *at != node);
         if let Some(sim) = self.nodes.get_mut(node) {
             sim.crash();
         }

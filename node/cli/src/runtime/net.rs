@@ -113,10 +113,10 @@ impl Net {
             MeshEvent::Message { token, source, lane: Lane::Inputs, payloads, .. } => {
                 self.envelopes(token, source, payloads).await;
             }
-            MeshEvent::Message { token, source, author, lane, payloads } => {
+            MeshEvent::Message { token, source, lane, payloads, .. } => {
                 let lane = if lane == Lane::Votes { wire::Lane::Votes } else { wire::Lane::Proposals };
                 let Some(bytes) = payloads.into_iter().next() else { return };
-                let event = Event::Message { from: source.0, author: author.0, lane, bytes };
+                let event = Event::Message { from: source.0, lane, bytes };
                 if !self.core.offer(Input::Event(event, Some(token))) {
                     self.mesh.report(token, Verdict::Ignore).await;
                 }
