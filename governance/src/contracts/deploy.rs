@@ -104,6 +104,20 @@ impl Deployment {
         })
     }
 
+    /// The contracts that belong to an anchor, as they name one another.
+    ///
+    /// # Errors
+    /// When it is no anchor, or the chain cannot be asked.
+    pub async fn discover(chain: &Chain, anchor: Address, at: u64) -> Result<Self, ContractError> {
+        if chain.code(anchor, at).await?.is_empty() {
+            return Err(RpcError::NoCode { address: anchor, chain_id: chain.id() }.into());
+        }
+        let contract = Anchor::new(chain.clone(), anchor);
+        let (mesh, registry) = (contract.mesh(at).await?, contract.registry(at).await?);
+        let (commands, _) = Registry::new(chain.clone(), registry).obeys(at).await?;
+        Ok(Self { mesh, registry, anchor, commands })
+    }
+
     /// Checks at a height that the three are of this build and of the mesh and
     /// name one another, and says what genesis binds.
     ///

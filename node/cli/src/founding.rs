@@ -221,6 +221,7 @@ pub fn found(plan: &Plan) -> Result<Founded> {
             join_by_snapshot_beyond: home::join_by_snapshot_beyond(),
             storage_checkpoints: home::storage_checkpoints(),
             commands: plan.commands.clone(),
+            chain: None,
         };
         write_home(home, &config, &genesis)?;
     }
@@ -260,6 +261,7 @@ pub fn join(home: &Home, like: &Path, base_port: u16) -> Result<Newcomer> {
         join_by_snapshot_beyond: home::join_by_snapshot_beyond(),
         storage_checkpoints: home::storage_checkpoints(),
         commands: config.commands,
+        chain: config.chain.map(|c| crate::chain::ChainConfig { signer: None, payer: None, ..c }),
     };
     write_home(home, &new, &genesis)?;
     Ok(Newcomer {

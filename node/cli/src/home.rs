@@ -44,6 +44,9 @@ pub struct NodeConfig {
     /// Commands that jobs may run here.
     #[serde(default)]
     pub commands: BTreeMap<Name, phalanx_providers::process::Allowed>,
+    /// The chain that the genesis names.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chain: Option<crate::chain::ChainConfig>,
 }
 
 pub const fn join_by_snapshot_beyond() -> u64 {
@@ -96,6 +99,9 @@ impl Home {
             path.display(),
             config.api
         );
+        if let Some(chain) = &config.chain {
+            chain.check().with_context(|| path.display().to_string())?;
+        }
         Ok(config)
     }
 

@@ -1,5 +1,6 @@
 //! The `phalanx` binary: one file per command; wires everything.
 
+mod chain;
 mod commands;
 mod founding;
 mod home;

@@ -54,7 +54,7 @@ impl Failure {
                     },
                 };
             }
-            if let Some(code) = of_node(cause) {
+            if let Some(code) = of_node(cause).or_else(|| of_chain(cause)) {
                 return code;
             }
             if cause.is::<std::io::Error>() {
@@ -109,6 +109,78 @@ fn of_node(error: &(dyn std::error::Error + 'static)) -> Option<Code> {
         Fatal::Disk(_) => Code::Unavailable,
         _ => Code::Refused,
     })
+}
+
+/// What a failure of the chain, its contracts, a key or an owner's file means.
+fn of_chain(error: &(dyn std::error::Error + 'static)) -> Option<Code> {
+    use phalanx_governance::{
+        contracts::ContractError,
+        keys::KeyError,
+        rpc::RpcError,
+        safe::{builder::BuilderError, chain::SafeError, deploy::DeployError, file::FileError},
+        submit::account::AccountError,
+    };
+    let rpc = |error: &RpcError| match error {
+        RpcError::Url { .. } => Code::Unreadable,
+        RpcError::OtherChain { .. } | RpcError::OtherCode { .. } | RpcError::NoCode { .. } => Code::Wrong,
+        RpcError::Reverted { .. } | RpcError::Refused { .. } | RpcError::Disagreement { .. } => Code::Refused,
+        _ => Code::Unavailable,
+    };
+    let contract = |error: &ContractError| match error {
+        ContractError::Rpc(error) => rpc(error),
+        ContractError::Answer { .. }
+        | ContractError::OtherMesh { .. }
+        | ContractError::OtherPart { .. }
+        | ContractError::OtherBuild { .. } => Code::Wrong,
+        _ => Code::Refused,
+    };
+    let key = |error: &KeyError| match error {
+        KeyError::File { .. } | KeyError::NoPassword { .. } => Code::Unavailable,
+        KeyError::Keystore { .. } => Code::Unreadable,
+        _ => Code::Wrong,
+    };
+    let account = |error: &AccountError| match error {
+        AccountError::Rpc(error) => rpc(error),
+        AccountError::Key(error) => key(error),
+        AccountError::Failed { .. } => Code::Refused,
+        AccountError::NotMined { .. } => Code::Unavailable,
+    };
+    let code = if let Some(error) = error.downcast_ref::<RpcError>() {
+        rpc(error)
+    } else if let Some(error) = error.downcast_ref::<ContractError>() {
+        contract(error)
+    } else if let Some(error) = error.downcast_ref::<KeyError>() {
+        key(error)
+    } else if let Some(error) = error.downcast_ref::<AccountError>() {
+        account(error)
+    } else if let Some(error) = error.downcast_ref::<SafeError>() {
+        match error {
+            SafeError::Contract(error) => contract(error),
+            SafeError::OtherSafe { .. } | SafeError::OtherHash { .. } => Code::Wrong,
+            _ => Code::Refused,
+        }
+    } else if let Some(error) = error.downcast_ref::<FileError>() {
+        match error {
+            FileError::TooLong { .. } | FileError::Malformed { .. } => Code::Unreadable,
+            FileError::Key(error) => key(error),
+            _ => Code::Refused,
+        }
+    } else if let Some(error) = error.downcast_ref::<BuilderError>() {
+        match error {
+            BuilderError::Checksum { .. } => Code::Refused,
+            _ => Code::Unreadable,
+        }
+    } else if let Some(error) = error.downcast_ref::<DeployError>() {
+        match error {
+            DeployError::Account(error) => account(error),
+            DeployError::Nothing { .. } => Code::Refused,
+            DeployError::Artifact { .. } => Code::Unavailable,
+            _ => Code::Unreadable,
+        }
+    } else {
+        return None;
+    };
+    Some(code)
 }
 
 /// Prints a line. A reader who has seen enough and gone is no failure.
