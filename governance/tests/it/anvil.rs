@@ -1,48 +1,32 @@
 //! A chain of one's own, gone when it is dropped.
 
+use phalanx_devnet::anvil;
 use phalanx_governance::rpc::{Chain, HttpEndpoint, HttpSettings, Transport};
 use serde_json::{Value, json};
 use std::{
-    ffi::OsStr,
-    fs,
-    io::{BufRead, BufReader},
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
     sync::Arc,
 };
 
-const ADVICE: &str = "run `npm ci` in contracts/, or set PHALANX_ANVIL to an anvil";
+const ADVICE: &str = "run contracts/scripts/tools, or set PHALANX_ANVIL to an anvil";
+
+fn contracts() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../contracts")
+}
 
 /// The folder of npm's packages.
 pub fn node_modules() -> PathBuf {
-    let from_anvil = std::env::var_os("PHALANX_ANVIL").and_then(|path| {
-        Path::new(&path)
-            .ancestors()
-            .find(|p| p.file_name() == Some(OsStr::new("node_modules")))
-            .map(Path::to_owned)
-    });
-    from_anvil.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../contracts/node_modules"))
+    anvil::node_modules(&contracts())
 }
 
-/// A tool of Foundry: the program itself, not the script of npm before it, so
-/// that ending it ends it.
+/// A tool of Foundry.
 pub fn tool(name: &str) -> PathBuf {
-    let modules = node_modules();
-    let packages = fs::read_dir(modules.join("@foundry-rs")).into_iter().flatten().flatten();
-    let native = packages
-        .filter(|p| p.file_name().to_string_lossy().starts_with(&format!("{name}-")))
-        .map(|p| p.path().join("bin").join(name))
-        .find(|p| p.is_file());
-    let named = std::env::var_os("PHALANX_ANVIL").filter(|_| name == "anvil").map(PathBuf::from);
-    let found = native.or(named).unwrap_or_else(|| modules.join(".bin").join(name));
+    let found = anvil::foundry(&node_modules(), name);
     assert!(found.exists(), "{name} is not at {}: {ADVICE}", found.display());
     found
 }
 
-pub struct Anvil {
-    child: Child,
-    url: String,
-}
+pub struct Anvil(anvil::Anvil);
 
 impl Anvil {
     /// A chain that mines each transaction at once.
@@ -51,26 +35,12 @@ impl Anvil {
     }
 
     pub fn with(arguments: &[&str]) -> Self {
-        let mut child = Command::new(tool("anvil"))
-            .args(["--port", "0", "--hardfork", "prague"])
-            .args(arguments)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap_or_else(|e| panic!("anvil does not start: {e}; {ADVICE}"));
-        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let address = lines
-            .by_ref()
-            .map_while(Result::ok)
-            .find_map(|line| line.strip_prefix("Listening on ").map(str::to_owned))
-            .expect("anvil says where it listens");
-        // It must not stop for want of a reader.
-        std::thread::spawn(move || lines.for_each(drop));
-        Self { child, url: format!("http://{address}") }
+        let started = anvil::Anvil::start(&anvil::anvil_in(&contracts()), arguments);
+        Self(started.unwrap_or_else(|e| panic!("{e}; {ADVICE}")))
     }
 
     pub fn endpoint(&self) -> Arc<dyn Transport> {
-        Arc::new(HttpEndpoint::new(&self.url, HttpSettings::default()).unwrap())
+        Arc::new(HttpEndpoint::new(&self.0.url(), HttpSettings::default()).unwrap())
     }
 
     pub async fn chain(&self) -> Chain {
@@ -87,13 +57,6 @@ impl Anvil {
     }
 
     pub fn kill(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-impl Drop for Anvil {
-    fn drop(&mut self) {
-        self.kill();
+        self.0.kill();
     }
 }

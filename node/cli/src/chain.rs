@@ -167,7 +167,9 @@ impl KeySource {
                 if !dev {
                     return Err(Failure::because(
                         Code::Wrong,
-                        format!("key {index} is a development key, which everybody knows: say --dev to use it"),
+                        format!(
+                            "key {index} is a development key, which everybody knows: say --dev to use it"
+                        ),
                     ));
                 }
                 Signer::Local(keys.key(*index)?)
@@ -210,12 +212,9 @@ impl KeyArgs {
         let Self { keystore, password_file, password_env, signer, signer_account, dev_key, dev: _ } =
             self.clone();
         match (keystore, signer, signer_account, dev_key) {
-            (Some(path), None, _, None) => Ok(KeySource::Keystore {
-                path,
-                password_file,
-                password_env,
-                password_credential: None,
-            }),
+            (Some(path), None, _, None) => {
+                Ok(KeySource::Keystore { path, password_file, password_env, password_credential: None })
+            }
             (None, Some(program), Some(account), None) => {
                 Ok(KeySource::External { program, arguments: Vec::new(), account })
             }

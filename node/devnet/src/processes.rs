@@ -65,7 +65,7 @@ pub enum DevnetError {
     },
 }
 
-fn io_error(what: impl Into<String>) -> impl FnOnce(io::Error) -> DevnetError {
+pub(crate) fn io_error(what: impl Into<String>) -> impl FnOnce(io::Error) -> DevnetError {
     let what = what.into();
     move |error| DevnetError::Io { what, error }
 }
