@@ -6,8 +6,11 @@
 use crate::{
     abi,
     address::{Address, Wei},
-    contracts::command::{ChainCommand, ChainMode, Registration},
-    safe::{Call, Operation, SafeTx, TxFile, tx::read_multi_send},
+    contracts::{
+        command::{ChainCommand, ChainMode, CommandError, Registration},
+        commands::Effect,
+    },
+    safe::{Call, Operation, SafeTx, TxFile, chain::Simulated, tx::read_multi_send},
 };
 use ethers::core::abi::{AbiDecode, AbiEncode};
 use std::fmt;
@@ -127,6 +130,73 @@ pub fn transaction(tx: &SafeTx, known: &Known) -> Vec<Line> {
             sending(tx.value),
             hex_of(&tx.data)
         ))],
+    }
+}
+
+/// Whether somebody who signs this would sign what nobody here understands.
+#[must_use]
+pub fn is_blind(tx: &SafeTx, known: &Known) -> bool {
+    transaction(tx, known).iter().any(|line| line.care == Care::Unknown)
+}
+
+/// What the calls of a transaction would do if those whom they call were the
+/// `OwnerCommands` of the mesh: for readers who do not know its address, and
+/// must compare it. Only for calls that have no words of their own.
+#[must_use]
+pub fn assumed(tx: &SafeTx, known: &Known) -> Vec<String> {
+    let calls = match tx.operation {
+        Operation::DelegateCall if known.multi_send != Some(tx.to) => return Vec::new(),
+        _ => tx.calls().ok().flatten().unwrap_or_default(),
+    };
+    if known.commands.is_some() {
+        return Vec::new();
+    }
+    let is_else = |to: Address| [Some(known.safe), known.anchor, known.registry].contains(&Some(to));
+    calls
+        .iter()
+        .filter(|call| !is_else(call.to) && !call.data.is_empty())
+        .filter_map(|call| match command_call(&call.data) {
+            Line { care: Care::Unknown, .. } => None,
+            line => Some(format!("if {} is OwnerCommands of your mesh: {line}", call.to)),
+        })
+        .collect()
+}
+
+/// What would happen now, as a simulation found.
+#[must_use]
+pub fn simulated(tx: &SafeTx, known: &Known, found: &Simulated) -> String {
+    let (position, reverted) = match found {
+        Simulated::Success(_) => return "it would succeed now".to_owned(),
+        Simulated::Failure { position, reverted } => (*position, reverted),
+    };
+    let lines = transaction(tx, known);
+    match position.and_then(|at| Some((at, lines.get(at)?))) {
+        Some((at, line)) => format!("it would fail now, in call {} ({line}): {reverted}", at + 1),
+        None if tx.operation == Operation::DelegateCall => {
+            format!("it would fail now, though each of its calls alone would not: {reverted}")
+        }
+        None => format!("it would fail now: {reverted}"),
+    }
+}
+
+/// What a mined transaction did to the log and the queue of commands.
+#[must_use]
+pub fn effect(effect: &Effect) -> String {
+    let what = |kind: u8, command: Result<ChainCommand, CommandError>| match command {
+        Ok(command) => self::command(&command).to_string(),
+        Err(_) => format!("a command of kind {kind}, which is not known here"),
+    };
+    match effect {
+        Effect::Logged(logged) => {
+            format!("command {} of the log: {}", logged.sequence, what(logged.kind, logged.command()))
+        }
+        Effect::Queued(ticket) => format!(
+            "ticket {} waits until {} s after 1970: {}",
+            ticket.ticket,
+            ticket.ready_at_s,
+            what(ticket.kind, ticket.command())
+        ),
+        Effect::Cancelled(ticket) => format!("ticket {ticket} is taken back"),
     }
 }
 

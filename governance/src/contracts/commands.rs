@@ -4,7 +4,7 @@ use super::{ContractError, bindings::owner_commands as b, command::ChainCommand,
 use crate::{
     address::Address,
     digest::keccak,
-    rpc::{Chain, Log, LogQuery},
+    rpc::{Chain, Log, LogQuery, TxReceipt},
 };
 use ethers::contract::EthEvent;
 use ethers::core::abi::{AbiEncode, RawLog};
@@ -159,11 +159,30 @@ pub struct Ticket {
 }
 
 impl Ticket {
+    /// The command; an error when its payload is none of its kind's.
+    ///
+    /// # Errors
+    /// See [`ChainCommand::decode`].
+    pub fn command(&self) -> Result<ChainCommand, super::command::CommandError> {
+        ChainCommand::decode(self.kind, &self.payload)
+    }
+
     /// Calldata that executes it; anybody may send it.
     #[must_use]
     pub fn execute_calldata(&self) -> Vec<u8> {
         b::ExecuteCall { ticket: self.ticket, kind: self.kind, payload: self.payload.clone().into() }.encode()
     }
+}
+
+/// What a transaction did to the log and the queue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// A command is in the log.
+    Logged(LoggedCommand),
+    /// A command waits.
+    Queued(Ticket),
+    /// The ticket waits no longer.
+    Cancelled(u64),
 }
 
 /// Calldata that cancels a ticket; the owner sends it.
@@ -253,6 +272,33 @@ impl Commands {
         next.check_head(sequence, &chain)?;
         *log = next;
         Ok(found)
+    }
+
+    /// What a mined transaction did here, in order.
+    ///
+    /// # Errors
+    /// When an event is of another form.
+    pub fn effects(&self, receipt: &TxReceipt) -> Result<Vec<Effect>, ContractError> {
+        let mut effects = Vec::new();
+        for log in receipt.logs.iter().filter(|log| log.address == self.address) {
+            let kind = log.topics.first().map(|topic| topic.0);
+            if kind == Some(b::CommandedFilter::signature().0) {
+                effects.push(Effect::Logged(logged(log)?));
+            } else if kind == Some(b::QueuedFilter::signature().0) {
+                let event: b::QueuedFilter = decode(log, "Queued")?;
+                effects.push(Effect::Queued(Ticket {
+                    ticket: event.ticket,
+                    state: TicketState::Waiting,
+                    ready_at_s: event.ready_at,
+                    kind: event.kind,
+                    payload: event.payload.to_vec(),
+                }));
+            } else if kind == Some(b::CancelledFilter::signature().0) {
+                let event: b::CancelledFilter = decode(log, "Cancelled")?;
+                effects.push(Effect::Cancelled(event.ticket));
+            }
+        }
+        Ok(effects)
     }
 
     /// The tickets that are neither done nor cancelled, in order; their events

@@ -18,7 +18,7 @@ pub mod verdict;
 pub mod watch;
 
 pub use anchor::{Anchor, SignedCheckpoint};
-pub use command::{ChainCommand, ChainMode, ProposedValidator, Registration};
+pub use command::{ChainCommand, ChainMode, ProposedValidator, Registration, TenantLimits};
 pub use commands::{CommandLog, Commands, LoggedCommand};
 pub use deploy::{Deployment, DeploymentPlan};
 pub use registry::Registry;

@@ -4,7 +4,10 @@
 //! transaction when a nonce is chosen. Its checksum is over the file with
 //! sorted keys, without the checksum itself and with the name set to null.
 
-use super::tx::{BATCH_MAX, Call};
+use super::{
+    file::TxFile,
+    tx::{BATCH_MAX, Call, TxError},
+};
 use crate::{
     address::{Address, Wei},
     digest::keccak,
@@ -53,6 +56,26 @@ pub enum BuilderError {
         /// Computed here.
         computed: String,
     },
+    /// It was made for another Safe.
+    #[error("the file is for Safe {file_safe} on chain {file_chain}, not for {safe} on chain {chain}")]
+    OtherSafe {
+        /// The Safe in the file, if it names one.
+        file_safe: String,
+        /// The chain in the file.
+        file_chain: u64,
+        /// The Safe that is meant.
+        safe: Address,
+        /// Its chain.
+        chain: u64,
+    },
+    /// A transaction that such a file cannot hold.
+    #[error(
+        "the transaction is a delegate call that is no batch: a transaction-builder file holds calls only"
+    )]
+    NoCalls,
+    /// A broken batch.
+    #[error(transparent)]
+    Batch(#[from] TxError),
 }
 
 /// What a file holds.
@@ -125,6 +148,34 @@ impl BuilderFile {
             .map(|(position, tx)| call(tx).map_err(|reason| BuilderError::Transaction { position, reason }))
             .collect::<Result<_, _>>()?;
         Ok(Self { chain_id, safe, name: text("name"), description: text("description"), calls, had_checksum })
+    }
+
+    /// The calls of a transaction. Its nonce and its signatures have no place in
+    /// such a file.
+    ///
+    /// # Errors
+    /// When it is a delegate call of something else than a batch.
+    pub fn of(file: &TxFile, name: &str) -> Result<Self, BuilderError> {
+        Ok(Self {
+            chain_id: file.chain_id,
+            safe: Some(file.safe),
+            name: name.to_owned(),
+            description: String::new(),
+            calls: file.tx.calls()?.ok_or(BuilderError::NoCalls)?,
+            had_checksum: true,
+        })
+    }
+
+    /// Checks that the file is for a Safe, or says of none that it is for it.
+    ///
+    /// # Errors
+    /// [`BuilderError::OtherSafe`].
+    pub fn check_for(&self, safe: Address, chain: u64) -> Result<(), BuilderError> {
+        if self.chain_id == chain && self.safe.is_none_or(|found| found == safe) {
+            return Ok(());
+        }
+        let file_safe = self.safe.map_or_else(|| "any".to_owned(), |s| s.to_string());
+        Err(BuilderError::OtherSafe { file_safe, file_chain: self.chain_id, safe, chain })
     }
 
     /// The text of a file, with its checksum. `created_at_ms` is when it was

@@ -22,6 +22,12 @@ const GUARD_SLOT: &str = "guard_manager.guard.address";
 const HANDLER_SLOT: &str = "fallback_manager.handler.address";
 /// Ends every linked list of a Safe.
 const SENTINEL: Address = Address([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]);
+/// Hash of the code of MultiSendCallOnly 1.4.1: the same on every chain, for it
+/// has no constructor arguments.
+const MULTI_SEND_CALL_ONLY: Hash = Hash([
+    0xec, 0xd5, 0xbd, 0x14, 0xa0, 0x8c, 0x5d, 0x21, 0x22, 0x37, 0x99, 0x00, 0xb2, 0xf2, 0x72, 0xbd, 0xf1,
+    0x07, 0xa7, 0xe9, 0x24, 0x23, 0xc1, 0x0d, 0xd5, 0xfe, 0x32, 0x54, 0x38, 0x6c, 0x99, 0x39,
+]);
 /// Most modules that are listed.
 const MODULES_MAX: u64 = 64;
 /// What a contract answers that accepts a signature, `isValidSignature(bytes,bytes)`.
@@ -71,6 +77,26 @@ pub enum SafeError {
         computed: Hash,
         /// The Safe's.
         found: Hash,
+    },
+    /// No MultiSendCallOnly, through which a batch goes.
+    #[error(
+        "there is no contract at {address} on chain {chain}, where MultiSendCallOnly {} is meant to be: name it by --multi-send, or make a transaction of each call",
+        super::VERSION
+    )]
+    NoMultiSend {
+        /// Where it was looked for.
+        address: Address,
+        /// On which chain.
+        chain: u64,
+    },
+    /// Another contract in its place, which a Safe must never run as itself.
+    #[error(
+        "the contract at {address} is not MultiSendCallOnly {}: its code could act as the Safe itself; name the right one by --multi-send",
+        super::VERSION
+    )]
+    OtherMultiSend {
+        /// Where it is.
+        address: Address,
     },
     /// It was mined and has failed.
     #[error("transaction {tx} was mined, but the Safe reports failure of {safe_tx_hash}")]
@@ -265,6 +291,38 @@ impl Safe {
         };
         let hash: [u8; 32] = self.view("getTransactionHash", call, at).await?;
         Ok(Hash(hash))
+    }
+
+    /// Checks that `address` is MultiSendCallOnly, to its last byte.
+    ///
+    /// # Errors
+    /// When there is nothing or something else.
+    pub async fn check_multi_send(&self, address: Address, at: u64) -> Result<(), SafeError> {
+        match self.chain.code_hash(address, at).await? {
+            Some(MULTI_SEND_CALL_ONLY) => Ok(()),
+            Some(_) => Err(SafeError::OtherMultiSend { address }),
+            None => Err(SafeError::NoMultiSend { address, chain: self.chain.id() }),
+        }
+    }
+
+    /// A new file of calls, which the owners of this Safe may sign. Several
+    /// calls become a batch, which all succeed or all fail.
+    ///
+    /// # Errors
+    /// When there are no calls or too many, or `multi_send` is not what a batch
+    /// needs.
+    pub async fn propose(
+        &self,
+        calls: &[Call],
+        multi_send: Address,
+        nonce: u64,
+        at: u64,
+    ) -> Result<TxFile, SafeError> {
+        let tx = SafeTx::of_calls(calls, multi_send, nonce)?;
+        if tx.operation == Operation::DelegateCall {
+            self.check_multi_send(multi_send, at).await?;
+        }
+        Ok(TxFile::new(self.chain.id(), self.address, tx))
     }
 
     fn check_file(&self, file: &TxFile) -> Result<(), SafeError> {

@@ -10,6 +10,7 @@ use phalanx_governance::{
     contracts::{ContractError, Deployment, deploy::DeploymentReport},
     keys::{DevKeys, ExternalSigner, PasswordSource, keystore},
     rpc::{Chain, HttpEndpoint, HttpSettings, RpcError, Transport},
+    safe::deploy::SafeContracts,
 };
 use phalanx_types::{Genesis, Hash, genesis::ChainBinding};
 use serde::{Deserialize, Serialize};
@@ -246,6 +247,17 @@ pub struct ChainArgs {
 }
 
 impl ChainArgs {
+    /// Whether an endpoint is named here, and not only in the home folder.
+    pub const fn is_online(&self) -> bool {
+        !self.rpc.is_empty()
+    }
+
+    /// Whether the contracts are named, here or in the home folder.
+    pub fn names_contracts(&self, home: &Home) -> Result<bool> {
+        let genesis = home.file("genesis.json").exists().then(|| home.genesis()).transpose()?;
+        Ok(self.anchor.is_some() || genesis.is_some_and(|g| g.chain.is_some()))
+    }
+
     /// The endpoints: those given, or those of the home folder.
     pub fn endpoints(&self, home: &Home) -> Result<Vec<String>> {
         if !self.rpc.is_empty() {
@@ -277,6 +289,19 @@ impl ChainArgs {
             found.check_mesh(&genesis)?;
         }
         Ok(found)
+    }
+}
+
+/// Where MultiSendCallOnly is: as given, as `[chain]` says, or where it is on
+/// public chains.
+pub fn multi_send(home: &Home, given: Option<Address>) -> Result<Address> {
+    if let Some(given) = given {
+        return Ok(given);
+    }
+    let config = home.file("config.toml").exists().then(|| home.config()).transpose()?;
+    match config.and_then(|c| c.chain).and_then(|c| c.multi_send) {
+        Some(configured) => Ok(configured),
+        None => Ok(SafeContracts::canonical()?.multi_send_call_only),
     }
 }
 

@@ -2,9 +2,11 @@
 
 mod chain;
 mod commands;
+mod files;
 mod founding;
 mod home;
 mod output;
+mod proofs;
 mod runtime;
 
 use clap::{Parser, Subcommand};
@@ -63,7 +65,7 @@ enum Command {
     /// Shows and cuts off peers.
     #[command(subcommand)]
     Peers(commands::peers::Command),
-    /// Sends a command of the owner.
+    /// Commands of the owner, and transactions of the owner's Safe as files.
     #[command(subcommand)]
     Owner(commands::owner::Command),
     /// Prints workers, shards, tenants or validators.

@@ -2,7 +2,7 @@
 
 use phalanx_api::ClientError;
 use phalanx_consensus::Fatal;
-use phalanx_ledger::StoreError;
+use phalanx_ledger::{StoreError, proof::VerifyError};
 use phalanx_providers::journal::JournalError;
 use serde_json::Value;
 use std::io::Write;
@@ -105,6 +105,13 @@ fn of_node(error: &(dyn std::error::Error + 'static)) -> Option<Code> {
             JournalError::Damaged { .. } => Code::Refused,
         });
     }
+    if let Some(error) = error.downcast_ref::<VerifyError>() {
+        return Some(match error {
+            VerifyError::Unreadable(_) => Code::Unreadable,
+            VerifyError::OtherMesh { .. } => Code::Wrong,
+            VerifyError::Mismatch { .. } => Code::Refused,
+        });
+    }
     error.downcast_ref::<Fatal>().map(|fatal| match fatal {
         Fatal::Disk(_) => Code::Unavailable,
         _ => Code::Refused,
@@ -114,11 +121,12 @@ fn of_node(error: &(dyn std::error::Error + 'static)) -> Option<Code> {
 /// What a failure of the chain, its contracts, a key or an owner's file means.
 fn of_chain(error: &(dyn std::error::Error + 'static)) -> Option<Code> {
     use phalanx_governance::{
-        contracts::ContractError,
+        contracts::{ContractError, command::CommandFault},
         keys::KeyError,
         rpc::RpcError,
-        safe::{builder::BuilderError, chain::SafeError, deploy::DeployError, file::FileError},
+        safe::{builder::BuilderError, chain::SafeError, deploy::DeployError, file::FileError, tx::TxError},
         submit::account::AccountError,
+        translate::Meaningless,
     };
     let rpc = |error: &RpcError| match error {
         RpcError::Url { .. } => Code::Unreadable,
@@ -156,7 +164,10 @@ fn of_chain(error: &(dyn std::error::Error + 'static)) -> Option<Code> {
     } else if let Some(error) = error.downcast_ref::<SafeError>() {
         match error {
             SafeError::Contract(error) => contract(error),
-            SafeError::OtherSafe { .. } | SafeError::OtherHash { .. } => Code::Wrong,
+            SafeError::OtherSafe { .. }
+            | SafeError::OtherHash { .. }
+            | SafeError::NoMultiSend { .. }
+            | SafeError::OtherMultiSend { .. } => Code::Wrong,
             _ => Code::Refused,
         }
     } else if let Some(error) = error.downcast_ref::<FileError>() {
@@ -167,7 +178,8 @@ fn of_chain(error: &(dyn std::error::Error + 'static)) -> Option<Code> {
         }
     } else if let Some(error) = error.downcast_ref::<BuilderError>() {
         match error {
-            BuilderError::Checksum { .. } => Code::Refused,
+            BuilderError::Checksum { .. } | BuilderError::NoCalls | BuilderError::Batch(_) => Code::Refused,
+            BuilderError::OtherSafe { .. } => Code::Wrong,
             _ => Code::Unreadable,
         }
     } else if let Some(error) = error.downcast_ref::<DeployError>() {
@@ -177,6 +189,8 @@ fn of_chain(error: &(dyn std::error::Error + 'static)) -> Option<Code> {
             DeployError::Artifact { .. } => Code::Unavailable,
             _ => Code::Unreadable,
         }
+    } else if error.is::<CommandFault>() || error.is::<Meaningless>() || error.is::<TxError>() {
+        Code::Refused
     } else {
         return None;
     };

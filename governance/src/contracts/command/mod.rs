@@ -1,21 +1,30 @@
 //! The owner's commands as the chain has them: a kind and a payload.
 //!
 //! The payload is `abi.encode` of the arguments, and the calldata of the
-//! function of `OwnerCommands` is its selector and that payload.
+//! function of `OwnerCommands` is its selector and that payload. People write it
+//! as JSON, `{"pause_shard": {"shard": "mars"}}`, with the same arguments.
 
+mod check;
 mod codec;
+mod json;
+
+pub use check::{CommandFault, DELAY_S_MAX};
+pub use json::{COMMANDS_BYTES_MAX, NoCommands};
 
 pub(crate) use codec::{entry_token, registration_token};
 
 use crate::{abi, digest::SetEntry};
 use codec::{Arguments, FUNCTIONS, parameters, selector};
-use phalanx_types::{Hash, Name, PublicKey, Signature, tags};
+use phalanx_types::{Hash, Name, PublicKey, Signature, tags, units::decimal};
+use serde::{Deserialize, Serialize};
 
 /// Three signatures that say that the keys of a validator belong together; all
 /// zero when the entry was in the set before.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Registration {
     /// By the account, EIP-2098.
+    #[serde(with = "hex::serde")]
     pub account: [u8; 64],
     /// By the network key.
     pub network: Signature,
@@ -36,7 +45,8 @@ impl Registration {
 }
 
 /// A validator of a proposed set.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "json::Proposed", into = "json::Proposed")]
 pub struct ProposedValidator {
     /// Keys, account, weight.
     pub entry: SetEntry,
@@ -49,22 +59,27 @@ pub struct ProposedValidator {
 }
 
 /// The limits of a tenant.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct TenantLimits {
     /// Jobs waiting or running.
     pub jobs_max: u32,
     /// Agents alive.
     pub agents_max: u32,
     /// Thousandths of a core.
+    #[serde(with = "decimal")]
     pub cpu_milli_max: u64,
     /// MiB.
+    #[serde(with = "decimal")]
     pub memory_mib_max: u64,
     /// Thousandths of a GPU.
+    #[serde(with = "decimal")]
     pub gpu_milli_max: u64,
 }
 
 /// Who proposes, as the chain has it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum ChainMode {
     /// One controller and its successors.
     Centralized(Vec<PublicKey>),
@@ -77,7 +92,8 @@ pub enum ChainMode {
 }
 
 /// A command, as the chain has it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 #[allow(missing_docs, reason = "each variant is a line of `Kinds`, whose argument names these are")]
 pub enum ChainCommand {
     PauseMesh,
@@ -158,22 +174,26 @@ pub enum ChainCommand {
     BanPeer {
         network_key: PublicKey,
         reason: String,
+        #[serde(with = "decimal")]
         until_ms: u64,
     },
     SetPolicy {
         name: Name,
+        #[serde(with = "hex::serde")]
         document: Vec<u8>,
     },
     RemovePolicy {
         name: Name,
     },
     Payload {
+        #[serde(with = "hex::serde")]
         data: Vec<u8>,
     },
     SetDelay {
         delay_s: u32,
     },
     Reconcile {
+        #[serde(with = "decimal")]
         applied: u64,
         head: Hash,
     },

@@ -107,6 +107,25 @@ pub(crate) fn command() -> impl Strategy<Value = ChainCommand> {
 
 proptest! {
     #[test]
+    fn a_command_is_read_back_from_json(commands in prop::collection::vec(command(), 1..3)) {
+        let list = serde_json::to_vec(&commands).unwrap();
+        prop_assert_eq!(ChainCommand::read_list(&list).unwrap(), commands.clone());
+        let one = serde_json::to_vec(&commands[0]).unwrap();
+        prop_assert_eq!(ChainCommand::read_list(&one).unwrap(), vec![commands[0].clone()]);
+    }
+
+    /// What is put in order and passes the checks has a meaning to the mesh, unless it
+    /// is a set whose registrations nobody has signed.
+    #[test]
+    fn a_command_that_passes_the_checks_has_a_meaning(command in command()) {
+        let command = command.ordered();
+        if command.check().is_ok() && command.kind() != 14 {
+            let registrar = crate::translate::Registrar { chain_id: 1, mesh: Hash([7; 32]) };
+            prop_assert!(crate::translate::translate(command, &registrar).is_ok());
+        }
+    }
+
+    #[test]
     fn a_command_is_read_back_from_payload_and_calldata(command in command()) {
         let payload = command.payload();
         prop_assert_eq!(ChainCommand::decode(command.kind(), &payload).unwrap(), command.clone());
@@ -126,6 +145,23 @@ proptest! {
             prop_assert_eq!(command.kind(), kind);
         }
     }
+}
+
+#[test]
+fn json_with_anything_else_is_no_command() {
+    for text in [
+        "",
+        "{}",
+        "null",
+        "\"pause\"",
+        "{\"pause_shard\": {}}",
+        "{\"pause_shard\": {\"shard\": \"mars\", \"why\": 1}}",
+        "{\"pause_shard\": {\"shard\": \"Mars\"}}",
+        "[\"pause_mesh\", 7]",
+    ] {
+        assert!(ChainCommand::read_list(text.as_bytes()).is_err(), "{text}");
+    }
+    assert_eq!(ChainCommand::read_list(b"\"pause_mesh\"").unwrap(), vec![ChainCommand::PauseMesh]);
 }
 
 #[test]

@@ -3,14 +3,15 @@
 use crate::{
     home::Home,
     output::{Code, Failure, Format},
+    proofs::{self, TrustArgs},
 };
 use anyhow::{Context, Result};
 use phalanx_api::ClientError;
 use phalanx_ledger::{
     Ledger,
-    proof::{self, Trust, VerifyError},
+    proof::{self, VerifyError},
 };
-use phalanx_types::{Genesis, Hash, ReceiptIndex};
+use phalanx_types::ReceiptIndex;
 use serde_json::{Value, json};
 use std::{
     fs,
@@ -42,12 +43,8 @@ pub enum Command {
     Verify {
         /// The file; `-` for standard input.
         file: PathBuf,
-        /// Trust this genesis document instead of the one in the home folder.
-        #[arg(long, conflicts_with = "genesis_hash")]
-        genesis: Option<PathBuf>,
-        /// Trust the genesis with this hash.
-        #[arg(long)]
-        genesis_hash: Option<Hash>,
+        #[command(flatten)]
+        trust: TrustArgs,
     },
 }
 
@@ -71,7 +68,7 @@ pub fn run(home: &Home, format: Format, command: Command) -> Result<Code> {
             std::io::stdout().lock().write_all(&export(home, &id)?)?;
             Ok(Code::Done)
         }
-        Command::Verify { file, genesis, genesis_hash } => verify(home, format, &file, genesis, genesis_hash),
+        Command::Verify { file, trust } => verify(home, format, &file, &trust),
     }
 }
 
@@ -106,50 +103,16 @@ fn none_of(id: &str) -> String {
     format!("no receipt is about {id}: give an index, or the whole id of a job")
 }
 
-fn verify(
-    home: &Home,
-    format: Format,
-    file: &PathBuf,
-    genesis: Option<PathBuf>,
-    hash: Option<Hash>,
-) -> Result<Code> {
+fn verify(home: &Home, format: Format, file: &PathBuf, trust: &TrustArgs) -> Result<Code> {
     let mut bytes = Vec::new();
     if file.as_os_str() == "-" {
         std::io::stdin().lock().take(proof::PROOF_BYTES_MAX as u64 + 1).read_to_end(&mut bytes)?;
     } else {
         bytes = fs::read(file).with_context(|| format!("{} cannot be read", file.display()))?;
     }
-    let document = match (genesis, hash) {
-        (Some(path), _) => {
-            let text = fs::read(&path).with_context(|| format!("{} cannot be read", path.display()))?;
-            Some(Genesis::from_json(&text)?)
-        }
-        (None, None) if home.file("genesis.json").exists() => Some(home.genesis()?),
-        _ => None,
-    };
-    let trust = match (&document, hash) {
-        (Some(document), _) => Trust::Genesis(document),
-        (None, Some(hash)) => Trust::GenesisHash(hash),
-        (None, None) => Trust::File,
-    };
-    match proof::verify(&bytes, &trust) {
+    match trust.verifier(home)?.verify(&bytes) {
         Ok(shown) => {
-            let checkpoint = shown.checkpoint.map_or_else(
-                || "its interval is open".to_owned(),
-                |(n, hash)| format!("checkpoint {n} {}", hash.short()),
-            );
-            let text = || {
-                format!(
-                    "valid: receipt {} of beat {}, signed by {} validators with weight {}/{}; {checkpoint}; {}",
-                    shown.index.0,
-                    shown.beat.0,
-                    shown.signers,
-                    shown.weight[0],
-                    shown.weight[1],
-                    shown.trusted
-                )
-            };
-            format.print(text, json!({"is_valid": true, "shown": shown}));
+            format.print(|| proofs::words(&shown), json!({"is_valid": true, "shown": shown}));
             Ok(Code::Done)
         }
         Err(error) => {

@@ -1,4 +1,4 @@
-//! `phalanx owner`.
+//! Commands of the owner that go to the mesh itself, of a mesh without a chain.
 
 use crate::{
     home::Home,
@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use phalanx_types::{Name, Operation, OwnerCommand, owner::Scope};
 use std::path::PathBuf;
 
-/// Sends a command of the owner.
+/// Commands without a chain.
 #[derive(clap::Subcommand)]
 pub enum Command {
     /// Stops intake and assignment, of the mesh or of one shard.
@@ -51,9 +51,9 @@ pub fn run(home: &Home, format: Format, command: Command) -> Result<Code> {
             (serde_json::from_str(&json).context("this is no command of the owner")?, key)
         }
     };
-    let key = super::key(home, key, "owner.json")?;
-    let answer = super::send(home, &key, vec![Operation::Command(Box::new(command))])?;
-    let (text, code) = super::outcome(&answer);
+    let key = super::super::key(home, key, "owner.json")?;
+    let answer = super::super::send(home, &key, vec![Operation::Command(Box::new(command))])?;
+    let (text, code) = super::super::outcome(&answer);
     format.print(|| text, answer);
     Ok(code)
 }

@@ -1,0 +1,65 @@
+//! Proof files of receipts: which genesis they are checked against, and what
+//! they show in words.
+
+use crate::home::Home;
+use anyhow::{Context, Result};
+use phalanx_ledger::proof::{self, Shown, Trust, VerifyError};
+use phalanx_types::{Genesis, Hash};
+use std::{fs, path::PathBuf};
+
+/// What is trusted, named on the command line.
+#[derive(clap::Args, Clone, Debug, Default)]
+pub struct TrustArgs {
+    /// Trust this genesis document instead of the one in the home folder.
+    #[arg(long, value_name = "FILE", conflicts_with = "genesis_hash")]
+    genesis: Option<PathBuf>,
+    /// Trust the genesis with this hash.
+    #[arg(long, value_name = "HASH")]
+    genesis_hash: Option<Hash>,
+}
+
+/// Checks proof files against one genesis.
+pub struct Verifier {
+    document: Option<Genesis>,
+    hash: Option<Hash>,
+}
+
+impl TrustArgs {
+    /// The verifier: of the genesis that is named, or of that in the home
+    /// folder. Without either, a proof shows the genesis that it is of.
+    pub fn verifier(&self, home: &Home) -> Result<Verifier> {
+        let document = match (&self.genesis, self.genesis_hash) {
+            (Some(path), _) => {
+                let text = fs::read(path).with_context(|| format!("{} cannot be read", path.display()))?;
+                Some(Genesis::from_json(&text)?)
+            }
+            (None, None) if home.file("genesis.json").exists() => Some(home.genesis()?),
+            _ => None,
+        };
+        Ok(Verifier { document, hash: self.genesis_hash })
+    }
+}
+
+impl Verifier {
+    /// Checks a proof file.
+    pub fn verify(&self, bytes: &[u8]) -> Result<Shown, VerifyError> {
+        let trust = match (&self.document, self.hash) {
+            (Some(document), _) => Trust::Genesis(document),
+            (None, Some(hash)) => Trust::GenesisHash(hash),
+            (None, None) => Trust::File,
+        };
+        proof::verify(bytes, &trust)
+    }
+}
+
+/// What a proof shows, in a line.
+pub fn words(shown: &Shown) -> String {
+    let checkpoint = shown.checkpoint.map_or_else(
+        || "its interval is open".to_owned(),
+        |(n, hash)| format!("checkpoint {n} {}", hash.short()),
+    );
+    format!(
+        "valid: receipt {} of beat {}, signed by {} validators with weight {}/{}; {checkpoint}; {}",
+        shown.index.0, shown.beat.0, shown.signers, shown.weight[0], shown.weight[1], shown.trusted
+    )
+}
