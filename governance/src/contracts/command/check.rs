@@ -77,7 +77,9 @@ impl ChainCommand {
                 let parts = [*performance, *cost, *reliability, *sustainability];
                 match parts.into_iter().map(u64::from).sum::<u64>() {
                     sum if sum == u64::from(ONE) => Ok(()),
-                    sum => Err(format!("the weights sum to {sum}, but must to 1000000 (millionths of one)")),
+                    sum => {
+                        Err(format!("the weights sum to {sum}, but must sum to 1000000: they are millionths"))
+                    }
                 }
             }
             Self::SetVerification { level, fraction_ppm } => match (level, *fraction_ppm) {

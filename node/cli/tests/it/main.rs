@@ -10,6 +10,8 @@ mod joining;
 mod ledger;
 mod lone;
 mod mesh;
+mod owner;
 mod rollback;
+mod safe;
 mod simulate;
 mod support;

@@ -1,0 +1,443 @@
+//! The owner's multisig by files, from a command to its effect on a chain.
+
+use crate::{
+    lone::Lone,
+    safe::{Owned, SECRETS, dev},
+    support::{stderr, stdout},
+};
+use phalanx_governance::{
+    Address,
+    address::Wei,
+    contracts::{ChainCommand, ChainMode, ProposedValidator, Registration, TenantLimits},
+    digest::SetEntry,
+    keys::{DevKeys, PasswordSource, keystore},
+    safe::{Call, Operation, SafeTx, TxFile},
+};
+use phalanx_types::{Hash, Name, PublicKey};
+use std::fs;
+
+fn name(text: &str) -> Name {
+    Name::new(text).unwrap()
+}
+
+#[test]
+fn a_batch_goes_through_files_to_its_effect() {
+    let owned = Owned::new();
+    owned.write(
+        "commands.json",
+        br#"[{"pause_shard": {"shard": "mars"}}, {"set_thermostat": {"limit_ppm": 800000}}]"#,
+    );
+    let made = owned.done(&owned.online(&["command", "batch", "commands.json", "--out", "tx.json"]));
+    for part in ["pauses shard mars", "80 %", "domain hash", "message hash", "safeTxHash", "nonce 0"] {
+        assert!(made.contains(part), "{made}");
+    }
+
+    // Offline nobody knows the contracts; with their address all is understood.
+    let commands = owned.deployment.commands.to_string();
+    let shown = owned.done(&["tx", "show", "tx.json", "--multi-send", &owned.multi_send()]);
+    assert!(shown.contains("? calls") && shown.contains("is OwnerCommands of your mesh"), "{shown}");
+    let known = ["--commands", &commands, "--multi-send", &owned.multi_send()];
+    let shown = owned.done(&[&["tx", "show", "tx.json"][..], &known].concat());
+    assert!(shown.contains("1. pauses shard mars") && !shown.contains('?'), "{shown}");
+
+    // Two owners sign their own copies, one with a keystore.
+    let signed = [&["tx", "sign", "tx.json", "--out", "a.json"][..], &dev("1"), &known].concat();
+    assert!(owned.done(&signed).contains("signed by"));
+    owned.keystore("three.json", 3, "a password of one's own");
+    fs::copy(owned.path("tx.json"), owned.path("b.json")).unwrap();
+    let with_keystore = ["--keystore", "three.json", "--password-file", "three.json.password"];
+    owned.done(&[&["tx", "sign", "b.json"][..], &with_keystore, &known].concat());
+
+    owned.told(1, &owned.exec("a.json"), "2 are needed");
+    owned.done(&["tx", "merge", "a.json", "b.json", "--out", "tx-2.json"]);
+    let shown = owned.done(&owned.online(&["tx", "show", "tx-2.json"]));
+    assert!(shown.contains("2 signatures count; 2 are needed"), "{shown}");
+    let simulated = owned.done(&owned.online(&["tx", "simulate", "tx-2.json"]));
+    assert!(simulated.contains("it would succeed now"), "{simulated}");
+    let executed = owned.done(&owned.exec("tx-2.json"));
+    for part in
+        ["executed by", "in block", "gas", "command 1 of the log: pauses", "command 2 of the log: lets"]
+    {
+        assert!(executed.contains(part), "{executed}");
+    }
+
+    // Once only; and the Safe is one further.
+    owned.told(1, &owned.exec("tx-2.json"), "executed or cancelled");
+    let status = owned.json(&owned.online(&["status"]));
+    assert_eq!(status["safe"]["nonce"], 1);
+    assert_eq!(status["safe"]["threshold"], 2);
+    assert_eq!(status["log"]["sequence"], 2);
+
+    // Through Safe's transaction builder and back, at the next nonce.
+    owned.done(&["tx", "export", "tx.json", "--builder", "builder.json"]);
+    owned.done(&owned.online(&["command", "batch", "--builder", "builder.json", "--out", "again.json"]));
+    let (first, again) = (owned.file("tx.json"), owned.file("again.json"));
+    assert_eq!((again.tx.nonce, &again.tx.data), (1, &first.tx.data));
+}
+
+#[test]
+fn every_kind_becomes_the_calldata_of_its_function() {
+    use ChainCommand as C;
+    let owned = Owned::new();
+    let key = |byte: u8| PublicKey([byte; 32]);
+    let hex = |byte: u8| hex::encode([byte; 32]);
+    let hash = Hash([9; 32]);
+    let (mars, luna) = (|| name("mars"), || name("luna"));
+    owned.write("policy.txt", b"be kind");
+    let validators: Vec<ProposedValidator> = owned
+        .validators
+        .iter()
+        .map(|(entry, label)| ProposedValidator {
+            entry: SetEntry { weight: 7, ..*entry },
+            region: name("earth"),
+            label: name(label),
+            registration: Registration::NONE,
+        })
+        .collect();
+    let mut shuffled = validators.clone();
+    shuffled.reverse();
+    owned.write("set.json", &serde_json::to_vec(&shuffled).unwrap());
+    let (one, two, three, four, nine) = (hex(1), hex(2), hex(3), hex(4), hex(9));
+    let federated: Vec<String> = ["d", "c", "b", "a"].iter().map(|r| format!("{r}={one},{two}")).collect();
+    let federation: Vec<&str> =
+        ["set-mode", "federated"].into_iter().chain(federated.iter().map(String::as_str)).collect();
+    let limits =
+        TenantLimits { jobs_max: 1, agents_max: 2, cpu_milli_max: 3, memory_mib_max: 4, gpu_milli_max: 0 };
+    let tenant = [
+        "set-tenant",
+        "tenant",
+        "--key",
+        &two,
+        "--key",
+        &one,
+        "--jobs-max",
+        "1",
+        "--agents-max",
+        "2",
+        "--cpu-milli-max",
+        "3",
+        "--memory-mib-max",
+        "4",
+    ];
+    let weights = [
+        "set-optimisation",
+        "--performance",
+        "400000",
+        "--cost",
+        "300000",
+        "--reliability",
+        "200000",
+        "--sustainability",
+        "100000",
+    ];
+    let shard = [
+        "set-shard",
+        "mars",
+        "--queue-budget",
+        "5",
+        "--latency-budget-ms",
+        "6",
+        "--spillover",
+        "luna",
+        "--specialties",
+        "b,a",
+    ];
+    let kinds: Vec<(&[&str], C)> = vec![
+        (&["pause-mesh"], C::PauseMesh),
+        (&["resume-mesh"], C::ResumeMesh),
+        (&["pause-shard", "mars"], C::PauseShard { shard: mars() }),
+        (&["resume-shard", "mars"], C::ResumeShard { shard: mars() }),
+        (
+            &shard,
+            C::SetShard {
+                name: mars(),
+                queue_budget: 5,
+                latency_budget_ms: 6,
+                spillover: vec![luna()],
+                specialties: vec![name("a"), name("b")],
+            },
+        ),
+        (
+            &["set-shard-budget", "mars", "--queue-budget", "5", "--latency-budget-ms", "6"],
+            C::SetShardBudget { shard: mars(), queue_budget: 5, latency_budget_ms: 6 },
+        ),
+        (&["set-shard-weight", "mars", "70"], C::SetShardWeight { shard: mars(), weight_ppm: 70 }),
+        (&["set-spillover", "mars", "luna"], C::SetSpillover { shard: mars(), spillover: vec![luna()] }),
+        (&["set-thermostat", "800000"], C::SetThermostat { limit_ppm: 800_000 }),
+        (
+            &weights,
+            C::SetOptimisation {
+                performance: 400_000,
+                cost: 300_000,
+                reliability: 200_000,
+                sustainability: 100_000,
+            },
+        ),
+        (&["set-verification", "none"], C::SetVerification { level: 0, fraction_ppm: 0 }),
+        (
+            &["set-verification", "sample", "--fraction", "5"],
+            C::SetVerification { level: 1, fraction_ppm: 5 },
+        ),
+        (&["set-verification", "full-audit"], C::SetVerification { level: 2, fraction_ppm: 1_000_000 }),
+        (
+            &["set-mode", "centralized", &two, &one],
+            C::SetMode { mode: ChainMode::Centralized(vec![key(2), key(1)]) },
+        ),
+        (
+            &federation,
+            C::SetMode {
+                mode: ChainMode::Federated(
+                    ["a", "b", "c", "d"].iter().map(|r| (name(r), vec![key(1), key(2)])).collect(),
+                ),
+            },
+        ),
+        (&["set-mode", "fully-distributed"], C::SetMode { mode: ChainMode::FullyDistributed }),
+        (&["set-mode", "geometric-mesh"], C::SetMode { mode: ChainMode::GeometricMesh }),
+        (&tenant, C::SetTenant { name: name("tenant"), keys: vec![key(1), key(2)], limits }),
+        (&["set-validators", "set.json"], C::SetValidators { validators }),
+        (&["withdraw-validators", &nine], C::WithdrawValidators { set_hash: hash }),
+        (&["request-force", &nine], C::RequestForce { set_hash: hash }),
+        (&["cancel-force", &nine], C::CancelForce { set_hash: hash }),
+        (&["execute-force", &nine], C::ExecuteForce { set_hash: hash }),
+        (&["approve-worker", "w", &three], C::ApproveWorker { worker: name("w"), key: key(3) }),
+        (&["revoke-worker", "w"], C::RevokeWorker { worker: name("w") }),
+        (&["admit-peer", &four, "friend"], C::AdmitPeer { network_key: key(4), label: name("friend") }),
+        (
+            &["ban-peer", &four, "--reason", "it lies"],
+            C::BanPeer { network_key: key(4), reason: "it lies".into(), until_ms: u64::MAX },
+        ),
+        (
+            &["set-policy", "kindness", "policy.txt"],
+            C::SetPolicy { name: name("kindness"), document: b"be kind".to_vec() },
+        ),
+        (&["remove-policy", "kindness"], C::RemovePolicy { name: name("kindness") }),
+        (&["payload", "--hex", "0x0102"], C::Payload { data: vec![1, 2] }),
+        (&["payload", "policy.txt"], C::Payload { data: b"be kind".to_vec() }),
+        (&["set-delay", "60"], C::SetDelay { delay_s: 60 }),
+        (&["reconcile", "7", &nine], C::Reconcile { applied: 7, head: hash }),
+    ];
+    let numbers: std::collections::BTreeSet<u8> = kinds.iter().map(|(_, command)| command.kind()).collect();
+    assert_eq!(numbers, (1..=27).collect());
+    for (at, (words, expected)) in kinds.iter().enumerate() {
+        let out = format!("{at}.json");
+        owned.done(&owned.online(&[&["command"], *words, &["--out", &out]].concat()));
+        assert_eq!(owned.file(&out).tx.data, expected.calldata(), "{words:?}");
+    }
+}
+
+#[test]
+fn what_waits_is_shown_and_can_be_taken_back() {
+    let owned = Owned::new();
+    owned.through(&["set-delay", "3600"], "delay.json");
+    let queued = owned.through(&["set-thermostat", "500000"], "thermostat.json");
+    assert!(queued.contains("ticket 1 waits until"), "{queued}");
+    // A pause does not wait.
+    let paused = owned.through(&["pause-mesh"], "pause.json");
+    assert!(paused.contains("command 2 of the log"), "{paused}");
+
+    let status = owned.json(&owned.online(&["status"]));
+    assert_eq!(status["tickets"][0]["ticket"], 1);
+    assert_eq!(status["log"]["delay_s"], 3600);
+    let cancelled = owned.through(&["cancel-ticket", "1"], "take-back.json");
+    assert!(cancelled.contains("takes back") && cancelled.contains("ticket 1 is taken back"), "{cancelled}");
+    assert_eq!(owned.json(&owned.online(&["status"]))["tickets"].as_array().unwrap().len(), 0);
+
+    // The next file is behind those that wait; a replacement excludes one.
+    let make = |words: &[&str], out: &str| {
+        owned.done(&owned.online(&[&["command"], words, &["--out", out]].concat()))
+    };
+    make(&["resume-mesh"], "first.json");
+    make(&["resume-shard", "mars", "--queue", "first.json"], "second.json");
+    assert_eq!((owned.file("first.json").tx.nonce, owned.file("second.json").tx.nonce), (4, 5));
+    let made = make(&["cancel", "--nonce", "4", "--queue", "first.json"], "instead.json");
+    assert!(made.contains("does nothing") && made.contains("same nonce 4"), "{made}");
+    let files = ["first.json", "second.json", "instead.json"];
+    let status = owned.done(&owned.online(&[&["status"][..], &files].concat()));
+    assert!(status.contains("cancels it") && status.contains("excludes it"), "{status}");
+    // The replacement is executed, and the first one never.
+    let owners = [dev("1"), dev("2")];
+    for owner in owners {
+        owned.done(&[&["tx", "sign", "instead.json"][..], &owner].concat());
+    }
+    owned.done(&owned.exec("instead.json"));
+    owned.told(1, &owned.exec("first.json"), "executed or cancelled");
+}
+
+#[test]
+fn evidence_is_checked_when_it_goes_in_and_when_it_is_shown() {
+    let (owned, lone) = (Owned::new(), Lone::with_history());
+    let receipt = lone.phalanx(&["receipt", "export", "0"]);
+    assert!(receipt.status.success(), "{}", stderr(&receipt));
+    owned.write("receipt.json", &receipt.stdout);
+    let genesis = lone.file("genesis.json");
+    let trust = ["--genesis", genesis.to_str().unwrap()];
+    let propose = |receipt, out| {
+        let words = ["command", "revoke-worker", "w", "--evidence", receipt, "--out", out];
+        [&owned.online(&words)[..], &trust].concat().iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    fn words(list: &[String]) -> Vec<&str> {
+        list.iter().map(String::as_str).collect()
+    }
+    let made = owned.done(&words(&propose("receipt.json", "tx.json")));
+    assert!(made.contains("1 pieces of evidence"), "{made}");
+    let shown = owned.done(&[&["tx", "show", "tx.json", "--check"][..], &trust].concat());
+    assert!(shown.contains("evidence 1: valid: receipt 0"), "{shown}");
+
+    // Another receipt's text, in the proof and in the file.
+    let change = |from: &str, to: &str| {
+        let text = fs::read_to_string(owned.path(from)).unwrap();
+        let at = text.find("\"receipt_hash\"").unwrap() + 18;
+        let digit = if text[at..].starts_with('0') { "1" } else { "0" };
+        owned.write(to, format!("{}{digit}{}", &text[..at], &text[at + 1..]).as_bytes());
+    };
+    change("receipt.json", "changed.json");
+    owned.told(1, &words(&propose("changed.json", "no.json")), "evidence changed.json");
+    owned.write("none.json", b"{}");
+    owned.told(2, &words(&propose("none.json", "no.json")), "no proof file");
+    change("tx.json", "changed-tx.json");
+    let check = [&["tx", "show", "changed-tx.json", "--check"][..], &trust].concat();
+    owned.told(1, &check, "evidence 1: not valid");
+    let other = "07".repeat(32);
+    let by_other = ["tx", "show", "tx.json", "--check", "--genesis-hash", &other];
+    owned.told(1, &by_other, "the trusted one is");
+    assert!(!owned.path("no.json").exists());
+}
+
+#[test]
+fn bad_input_is_refused_with_a_remedy() {
+    let owned = Owned::new();
+    owned.done(&owned.online(&["command", "pause-shard", "mars", "--out", "tx.json"]));
+    let commands = owned.deployment.commands.to_string();
+    let known = ["--commands", &commands];
+    let sign = |file, key: &[&'static str]| -> Vec<String> {
+        let words = [&["tx", "sign", file][..], key, &known].concat();
+        words.iter().map(ToString::to_string).collect()
+    };
+    let told = |code, list: &[String], part| {
+        owned.told(code, &list.iter().map(String::as_str).collect::<Vec<_>>(), part);
+    };
+
+    // Arguments, before a chain is asked: nobody listens at this endpoint.
+    let offline = |words: &[&'static str]| -> Vec<String> {
+        let end = ["--out", "no.json", "--rpc", "http://127.0.0.1:1", "--anchor", &commands];
+        [&["command"], words, &end].concat().iter().map(ToString::to_string).collect()
+    };
+    told(2, &offline(&["pause-shard", "Mars"]), "may hold only");
+    told(2, &offline(&["pause-shard"]), "SHARD");
+    told(2, &offline(&["fly-to-the-moon"]), "unrecognized");
+    told(2, &offline(&["approve-worker", "w", "12"]), "KEY");
+    told(2, &offline(&["cancel"]), "--nonce");
+    told(2, &offline(&["set-validators", "absent.json"]), "absent.json");
+    told(2, &offline(&["set-mode", "federated", "earth"]), "REGION=KEY,KEY");
+    told(1, &offline(&["set-thermostat", "0"]), "nothing run");
+    told(
+        1,
+        &offline(&[
+            "set-optimisation",
+            "--performance",
+            "1",
+            "--cost",
+            "2",
+            "--reliability",
+            "3",
+            "--sustainability",
+            "4",
+        ]),
+        "sum to 1000000",
+    );
+    told(4, &offline(&["pause-mesh"]), "cannot be reached");
+    owned.write("commands.json", b"[{\"pause_mesh\": 1}]");
+    told(2, &offline(&["batch", "commands.json"]), "command 1");
+    owned.told(1, &owned.online(&["command", "pause-mesh", "--out", "tx.json"]), "never overwritten");
+    owned.told(2, &["command", "pause-mesh", "--out", "no.json"], "--rpc");
+    owned.told(2, &["command", "pause-mesh", "--out", "no.json", "--rpc", &owned.url()], "--anchor");
+    let safe = owned.safe.to_string();
+    let not_an_anchor =
+        ["command", "pause-mesh", "--out", "no.json", "--rpc", &owned.url(), "--anchor", &safe];
+    owned.told(1, &not_an_anchor, "");
+
+    // A batch without MultiSendCallOnly, or with something else in its place.
+    owned.write("two.json", b"[\"pause_mesh\", \"resume_mesh\"]");
+    let batch = ["command", "batch", "two.json", "--out", "no.json", "--rpc", &owned.url()];
+    let anchor = owned.deployment.anchor.to_string();
+    let batch = [&batch[..], &["--anchor", &anchor]].concat();
+    owned.told(3, &batch, "MultiSendCallOnly");
+    owned.told(3, &[&batch[..], &["--multi-send", &commands]].concat(), "act as the Safe itself");
+
+    // Keys.
+    told(2, &sign("tx.json", &["--dev-key", "1"]), "--dev");
+    told(2, &sign("tx.json", &[]), "name a key");
+    owned.keystore("key.json", 1, "right horse");
+    owned.write_private("wrong", b"wrong horse\n");
+    told(3, &sign("tx.json", &["--keystore", "key.json", "--password-file", "wrong"]), "does not open");
+    told(4, &sign("tx.json", &["--keystore", "absent.json", "--password-file", "wrong"]), "absent.json");
+    owned.write("readable", b"right horse");
+    told(3, &sign("tx.json", &["--keystore", "key.json", "--password-file", "readable"]), "chmod 600");
+    let no_owner = owned.online(&["tx", "sign", "tx.json", "--dev", "--dev-key", "7"]);
+    owned.told(3, &no_owner, "no owner");
+
+    // Files.
+    let text = fs::read_to_string(owned.path("tx.json")).unwrap();
+    owned.write("changed.json", text.replacen("\"nonce\": \"0\"", "\"nonce\": \"1\"", 1).as_bytes());
+    owned.told(1, &["tx", "show", "changed.json"], "somebody has changed it");
+    owned.write("cut.json", &text.as_bytes()[..text.len() / 2]);
+    owned.told(2, &["tx", "show", "cut.json"], "no phalanx-safe-tx file");
+    owned.told(2, &["tx", "show", "absent.json"], "absent.json");
+    let mut other = owned.file("tx.json");
+    other.chain_id = 1;
+    owned.write("other-chain.json", other.write().unwrap().as_bytes());
+    told(3, &sign("other-chain.json", &dev("1")), "refused on chain 1");
+    owned.told(3, &owned.exec("other-chain.json"), "on chain 1");
+    let third = ["command", "pause-mesh", "--nonce", "2", "--out", "third.json"];
+    owned.done(&owned.online(&third));
+    owned.told(1, &owned.exec("third.json"), "execute those before it first");
+    owned.told(1, &["tx", "merge", "tx.json", "third.json", "--out", "no.json"], "the nonce differs");
+    let used = ["command", "pause-mesh", "--queue", "other-chain.json", "--out", "no.json"];
+    owned.told(3, &owned.online(&used), "on chain 1");
+
+    // What is not understood is not signed unasked.
+    let stranger = Address([0xee; 20]);
+    let unknown = Call { to: stranger, value: Wei(0), data: vec![1, 2, 3] };
+    let mut tx = SafeTx::of_calls(&[unknown], Address::ZERO, 0).unwrap();
+    for (file, operation) in [("call.json", Operation::Call), ("delegate.json", Operation::DelegateCall)] {
+        tx.operation = operation;
+        let file_text = TxFile::new(31_337, owned.safe, tx.clone()).write().unwrap();
+        owned.write(file, file_text.as_bytes());
+        told(1, &sign(file, &dev("1")), "--blind");
+        assert!(owned.file(file).signatures().is_empty());
+        told(0, &sign(file, &[&dev("1")[..], &["--blind"]].concat()), "signed by");
+    }
+    owned.told(
+        2,
+        &["tx", "sign", "tx.json", "--dev", "--dev-key", "1", "--keystore", "key.json"],
+        "cannot be used",
+    );
+
+    // What would fail is said, and not sent: the contract has no such ticket.
+    owned.done(&owned.online(&["command", "cancel-ticket", "9", "--out", "ticket.json"]));
+    owned.told(1, &owned.online(&["tx", "simulate", "ticket.json"]), "it would fail now: NotWaiting");
+    for owner in [dev("1"), dev("3")] {
+        told(0, &sign("ticket.json", &owner), "signed by");
+    }
+    owned.told(1, &owned.exec("ticket.json"), "not sent");
+    assert_eq!(owned.json(&owned.online(&["status"]))["safe"]["nonce"], 0);
+    assert!(!owned.path("no.json").exists());
+}
+
+/// The look-out of all these tests sees a secret in each of its forms.
+#[test]
+fn the_known_secrets_are_those_of_the_development_keys() {
+    let folder = tempfile::tempdir().unwrap();
+    let password = folder.path().join("password");
+    crate::safe::write_private(&password, b"p");
+    for (index, secret) in SECRETS.iter().enumerate() {
+        let key = DevKeys::new(31_337).unwrap().key(index as u32).unwrap();
+        let bytes: [u8; 32] = hex::decode(secret).unwrap().try_into().unwrap();
+        let same = phalanx_governance::keys::LocalKey::from_bytes(&zeroize::Zeroizing::new(bytes), "test");
+        assert_eq!(same.unwrap().address(), key.address());
+        let path = folder.path().join(format!("{index}.json"));
+        keystore::create(&path, &key, &PasswordSource::File(password.clone())).unwrap();
+        assert!(!fs::read_to_string(path).unwrap().contains(secret));
+    }
+    let _ = stdout;
+}
