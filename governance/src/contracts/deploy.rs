@@ -113,7 +113,14 @@ impl Deployment {
             return Err(RpcError::NoCode { address: anchor, chain_id: chain.id() }.into());
         }
         let contract = Anchor::new(chain.clone(), anchor);
-        let (mesh, registry) = (contract.mesh(at).await?, contract.registry(at).await?);
+        // Whoever refuses to be asked for its mesh is no anchor.
+        let mesh = contract.mesh(at).await.map_err(|error| match error {
+            ContractError::Rpc(RpcError::Reverted { .. }) => {
+                ContractError::Answer { address: anchor, function: "meshId", found: 0 }
+            }
+            other => other,
+        })?;
+        let registry = contract.registry(at).await?;
         let (commands, _) = Registry::new(chain.clone(), registry).obeys(at).await?;
         Ok(Self { mesh, registry, anchor, commands })
     }

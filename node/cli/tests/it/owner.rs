@@ -223,6 +223,16 @@ fn every_kind_becomes_the_calldata_of_its_function() {
         owned.done(&owned.online(&[&["command"], words.as_slice(), &["--out", &out]].concat()));
         assert_eq!(owned.file(&out).tx.data, expected.calldata(), "{words:?}");
     }
+
+    // The same as JSON, in one batch, which says for itself that it would fail:
+    // no set is pending that could be withdrawn.
+    let commands: Vec<&C> = kinds.iter().map(|(_, command)| command).collect();
+    owned.write("all.json", &serde_json::to_vec(&commands).unwrap());
+    let made = owned.done(&owned.online(&["command", "batch", "all.json", "--out", "all-tx.json"]));
+    assert!(made.contains("warning: it would fail now, in call"), "{made}");
+    let calls = owned.file("all-tx.json").tx.calls().unwrap().unwrap();
+    let found: Vec<_> = calls.iter().map(|call| C::from_calldata(&call.data).unwrap().unwrap()).collect();
+    assert_eq!(found.iter().collect::<Vec<_>>(), commands);
 }
 
 #[test]
@@ -276,7 +286,7 @@ fn evidence_is_checked_when_it_goes_in_and_when_it_is_shown() {
         owned.online(&[&words[..], &trust].concat())
     };
     let made = owned.done(&propose("receipt.json", "tx.json"));
-    assert!(made.contains("1 pieces of evidence"), "{made}");
+    assert!(made.contains("evidence      1,"), "{made}");
     let shown = owned.done(&[&["tx", "show", "tx.json", "--check"][..], &trust].concat());
     assert!(shown.contains("evidence 1: valid: receipt 1 "), "{shown}");
 
@@ -349,7 +359,7 @@ fn bad_input_is_refused_with_a_remedy() {
     let safe = owned.safe.to_string();
     let not_an_anchor =
         ["command", "pause-mesh", "--out", "no.json", "--rpc", &owned.url(), "--anchor", &safe];
-    owned.told(1, &not_an_anchor, "");
+    owned.told(3, &not_an_anchor, "is it that contract?");
 
     // A batch without MultiSendCallOnly, or with something else in its place.
     owned.write("two.json", b"[\"pause_mesh\", \"resume_mesh\"]");
@@ -365,7 +375,7 @@ fn bad_input_is_refused_with_a_remedy() {
     owned.keystore("key.json", 1, "right horse");
     owned.write_private("wrong", b"wrong horse\n");
     told(3, &sign("tx.json", &["--keystore", "key.json", "--password-file", "wrong"]), "does not open");
-    told(4, &sign("tx.json", &["--keystore", "absent.json", "--password-file", "wrong"]), "absent.json");
+    told(4, &sign("tx.json", &["--keystore", "absent.json", "--password-file", "wrong"]), "cannot read absent.json: No such file");
     owned.write("readable", b"right horse");
     told(3, &sign("tx.json", &["--keystore", "key.json", "--password-file", "readable"]), "chmod 600");
     let no_owner = owned.online(&["tx", "sign", "tx.json", "--dev", "--dev-key", "7"]);

@@ -139,7 +139,8 @@ impl View {
             text.push_str(&format!("{line} (compare the address, or give --commands or --anchor)\n"));
         }
         if !file.evidence.is_empty() {
-            text.push_str(&format!("{} pieces of evidence\n", file.evidence.len()));
+            let count = file.evidence.len();
+            text.push_str(&format!("evidence      {count}, checked by `tx show --check`\n"));
         }
         let value = json!({
             "chain_id": file.chain_id,
