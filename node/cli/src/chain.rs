@@ -13,7 +13,10 @@ use phalanx_governance::{
 };
 use phalanx_types::{Genesis, Hash, genesis::ChainBinding};
 use serde::{Deserialize, Serialize};
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 /// Endpoints of one chain, at most.
 const ENDPOINTS_MAX: usize = 2;
@@ -60,6 +63,11 @@ pub struct ChainConfig {
 
 const fn depth() -> u64 {
     12
+}
+
+/// The depth in the settings of a home folder, or the usual one.
+pub fn depth_of(home: &Home) -> u64 {
+    home.config().ok().and_then(|config| config.chain).map_or(depth(), |chain| chain.depth)
 }
 
 const fn poll_ms() -> u64 {
@@ -140,6 +148,20 @@ pub enum KeySource {
 }
 
 impl KeySource {
+    /// The same with its paths below a folder, where they are relative.
+    #[must_use]
+    pub fn within(self, folder: &Path) -> Self {
+        match self {
+            Self::Keystore { path, password_file, password_env, password_credential } => Self::Keystore {
+                path: folder.join(path),
+                password_file: password_file.map(|file| folder.join(file)),
+                password_env,
+                password_credential,
+            },
+            other => other,
+        }
+    }
+
     /// The signer. Development keys are for `chain_id` 31337 only, and only when
     /// `dev` says that they are meant.
     pub fn open(&self, chain_id: u64, dev: bool) -> Result<Signer> {
@@ -167,7 +189,9 @@ impl KeySource {
                 if !dev {
                     return Err(Failure::because(
                         Code::Wrong,
-                        format!("key {index} is a development key, which everybody knows: say --dev to use it"),
+                        format!(
+                            "key {index} is a development key, which everybody knows: say --dev to use it"
+                        ),
                     ));
                 }
                 Signer::Local(keys.key(*index)?)
@@ -210,12 +234,9 @@ impl KeyArgs {
         let Self { keystore, password_file, password_env, signer, signer_account, dev_key, dev: _ } =
             self.clone();
         match (keystore, signer, signer_account, dev_key) {
-            (Some(path), None, _, None) => Ok(KeySource::Keystore {
-                path,
-                password_file,
-                password_env,
-                password_credential: None,
-            }),
+            (Some(path), None, _, None) => {
+                Ok(KeySource::Keystore { path, password_file, password_env, password_credential: None })
+            }
             (None, Some(program), Some(account), None) => {
                 Ok(KeySource::External { program, arguments: Vec::new(), account })
             }
@@ -226,6 +247,11 @@ impl KeyArgs {
                  --signer-account ADDRESS, or on a development chain --dev --dev-key INDEX",
             )),
         }
+    }
+
+    /// Whether development keys are meant.
+    pub const fn is_dev(&self) -> bool {
+        self.dev
     }
 
     /// The signer.
@@ -247,6 +273,11 @@ pub struct ChainArgs {
 }
 
 impl ChainArgs {
+    /// Whether a chain is named on the command line.
+    pub const fn is_named(&self) -> bool {
+        !self.rpc.is_empty()
+    }
+
     /// The endpoints: those given, or those of the home folder.
     pub fn endpoints(&self, home: &Home) -> Result<Vec<String>> {
         if !self.rpc.is_empty() {

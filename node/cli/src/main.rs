@@ -1,5 +1,6 @@
 //! The `phalanx` binary: one file per command; wires everything.
 
+mod binding;
 mod chain;
 mod commands;
 mod founding;
@@ -51,7 +52,7 @@ enum Command {
     /// Shows, exports and verifies receipts.
     #[command(subcommand)]
     Receipt(commands::receipt::Command),
-    /// Lists checkpoints.
+    /// Lists, exports and verifies checkpoints.
     #[command(subcommand)]
     Checkpoint(commands::checkpoint::Command),
     /// Checks the ledger of a stopped node.
@@ -63,6 +64,9 @@ enum Command {
     /// Shows and cuts off peers.
     #[command(subcommand)]
     Peers(commands::peers::Command),
+    /// Binds a mesh to a chain, and shows what is there.
+    #[command(subcommand)]
+    Chain(commands::chain::Command),
     /// Sends a command of the owner.
     #[command(subcommand)]
     Owner(commands::owner::Command),
@@ -110,10 +114,11 @@ fn run(cli: Cli) -> anyhow::Result<Code> {
         Command::Job(command) => commands::job::run(&home, format, command),
         Command::Agent(command) => commands::agent::run(&home, format, command),
         Command::Receipt(command) => commands::receipt::run(&home, format, command),
-        Command::Checkpoint(command) => commands::checkpoint::run(&home, format, &command),
+        Command::Checkpoint(command) => commands::checkpoint::run(&home, format, command),
         Command::Ledger(command) => commands::ledger::run(&home, format, command),
         Command::Snapshot(command) => commands::snapshot::run(&home, format, &command),
         Command::Peers(command) => commands::peers::run(&home, format, command),
+        Command::Chain(command) => commands::chain::run(&home, format, command),
         Command::Owner(command) => commands::owner::run(&home, format, command),
         Command::List(args) => commands::list::run(&home, format, args),
         Command::Events => commands::events::run(&home),

@@ -1,6 +1,8 @@
 //! `phalanx receipt`.
 
+use super::anchored::{self, Genuine};
 use crate::{
+    chain::ChainArgs,
     home::Home,
     output::{Code, Failure, Format},
 };
@@ -10,12 +12,12 @@ use phalanx_ledger::{
     Ledger,
     proof::{self, Trust, VerifyError},
 };
-use phalanx_types::{Genesis, Hash, ReceiptIndex};
+use phalanx_types::{Hash, ReceiptIndex};
 use serde_json::{Value, json};
 use std::{
     fs,
     io::{Read, Write},
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
 /// Shows, exports and verifies receipts.
@@ -48,6 +50,12 @@ pub enum Command {
         /// Trust the genesis with this hash.
         #[arg(long)]
         genesis_hash: Option<Hash>,
+        /// Asks the chain too, whether the receipt's checkpoint is anchored.
+        #[command(flatten)]
+        chain: ChainArgs,
+        /// How many blocks deep is final [default: that of config.toml, or 12].
+        #[arg(long, value_name = "BLOCKS")]
+        depth: Option<u64>,
     },
 }
 
@@ -71,7 +79,9 @@ pub fn run(home: &Home, format: Format, command: Command) -> Result<Code> {
             std::io::stdout().lock().write_all(&export(home, &id)?)?;
             Ok(Code::Done)
         }
-        Command::Verify { file, genesis, genesis_hash } => verify(home, format, &file, genesis, genesis_hash),
+        Command::Verify { file, genesis, genesis_hash, chain, depth } => {
+            verify(home, format, &Question { file, genesis, genesis_hash, chain, depth })
+        }
     }
 }
 
@@ -106,52 +116,38 @@ fn none_of(id: &str) -> String {
     format!("no receipt is about {id}: give an index, or the whole id of a job")
 }
 
-fn verify(
-    home: &Home,
-    format: Format,
-    file: &PathBuf,
+/// What is to be verified, and whom to trust.
+struct Question {
+    file: PathBuf,
     genesis: Option<PathBuf>,
-    hash: Option<Hash>,
-) -> Result<Code> {
+    genesis_hash: Option<Hash>,
+    chain: ChainArgs,
+    depth: Option<u64>,
+}
+
+fn read(file: &Path) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     if file.as_os_str() == "-" {
         std::io::stdin().lock().take(proof::PROOF_BYTES_MAX as u64 + 1).read_to_end(&mut bytes)?;
     } else {
         bytes = fs::read(file).with_context(|| format!("{} cannot be read", file.display()))?;
     }
-    let document = match (genesis, hash) {
-        (Some(path), _) => {
-            let text = fs::read(&path).with_context(|| format!("{} cannot be read", path.display()))?;
-            Some(Genesis::from_json(&text)?)
-        }
-        (None, None) if home.file("genesis.json").exists() => Some(home.genesis()?),
-        _ => None,
+    Ok(bytes)
+}
+
+fn verify(home: &Home, format: Format, question: &Question) -> Result<Code> {
+    let bytes = read(&question.file)?;
+    let document = match question.genesis_hash {
+        Some(_) => None,
+        None => anchored::genesis(home, question.genesis.clone())?,
     };
-    let trust = match (&document, hash) {
+    let trust = match (&document, question.genesis_hash) {
         (Some(document), _) => Trust::Genesis(document),
         (None, Some(hash)) => Trust::GenesisHash(hash),
         (None, None) => Trust::File,
     };
-    match proof::verify(&bytes, &trust) {
-        Ok(shown) => {
-            let checkpoint = shown.checkpoint.map_or_else(
-                || "its interval is open".to_owned(),
-                |(n, hash)| format!("checkpoint {n} {}", hash.short()),
-            );
-            let text = || {
-                format!(
-                    "valid: receipt {} of beat {}, signed by {} validators with weight {}/{}; {checkpoint}; {}",
-                    shown.index.0,
-                    shown.beat.0,
-                    shown.signers,
-                    shown.weight[0],
-                    shown.weight[1],
-                    shown.trusted
-                )
-            };
-            format.print(text, json!({"is_valid": true, "shown": shown}));
-            Ok(Code::Done)
-        }
+    let shown = match proof::verify(&bytes, &trust) {
+        Ok(shown) => shown,
         Err(error) => {
             let code = match error {
                 VerifyError::Unreadable(_) => Code::Unreadable,
@@ -162,7 +158,60 @@ fn verify(
                 || format!("not valid: {error}"),
                 json!({"is_valid": false, "reason": error.to_string()}),
             );
-            Ok(code)
+            return Ok(code);
         }
-    }
+    };
+    let anchor = proof::read(&bytes)?.anchor;
+    let genuine = anchor.as_ref().map(|a| Genuine::of(&a.checkpoint, a.cosigned.as_ref(), document.as_ref()));
+    let refuted = genuine.as_ref().filter(|genuine| genuine.is_refuted());
+    let verdict = match &anchor {
+        Some(anchor) if question.chain.is_named() => {
+            let none = |_, _| Ok(Vec::new());
+            let asked = anchored::on_chain(home, &question.chain, &anchor.checkpoint, question.depth, none);
+            Some(super::block_on(asked)?)
+        }
+        _ => None,
+    };
+    // Without a closed interval there is nothing that a chain could know.
+    let is_open = anchor.is_none() && question.chain.is_named();
+    let code = match (&verdict, refuted) {
+        (_, Some(_)) => Code::Refused,
+        _ if is_open => Code::Refused,
+        (Some(verdict), None) => anchored::code(verdict),
+        (None, None) => Code::Done,
+    };
+    let text = || {
+        let checkpoint = shown.checkpoint.map_or_else(
+            || "its interval is open".to_owned(),
+            |(n, hash)| format!("checkpoint {n} {}", hash.short()),
+        );
+        let mut text = format!(
+            "{}: receipt {} of beat {}, signed by {} validators with weight {}/{}; {checkpoint}; {}\n",
+            if code == Code::Done { "valid" } else { "not valid" },
+            shown.index.0,
+            shown.beat.0,
+            shown.signers,
+            shown.weight[0],
+            shown.weight[1],
+            shown.trusted
+        );
+        if let Some(genuine) = &genuine
+            && (genuine.is_shown() || genuine.is_refuted())
+        {
+            text.push_str(&format!("  checkpoint signed by: {}\n", genuine.words));
+        }
+        if let Some(verdict) = &verdict {
+            text.push_str(&anchored::words(verdict));
+        }
+        if is_open {
+            text.push_str(
+                "  chain: its interval is open, so that nothing of it is anchored yet: export it later\n",
+            );
+        }
+        text
+    };
+    let value =
+        json!({"is_valid": code == Code::Done, "shown": shown, "signatures": genuine, "chain": verdict});
+    format.print(text, value);
+    Ok(code)
 }
