@@ -6,6 +6,7 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
+mod anvil;
 mod processes;
 mod run;
 mod submit;
@@ -13,6 +14,7 @@ pub mod trace;
 mod watch;
 mod workload;
 
+pub use anvil::{Anvil, anvil_in};
 pub use processes::{Devnet, DevnetError, NodeSpec, free_base_port};
 pub use run::{Judgement, Outage, Roots, Run, compare_roots, run};
 pub use submit::{Submitted, Submitter};

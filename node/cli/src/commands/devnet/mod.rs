@@ -1,10 +1,13 @@
 //! `phalanx devnet`.
 
+mod owner;
+
 use crate::{
     founding::{self, ModeWord, Plan, TENANT},
     output::{Code, Failure, Format, say},
 };
 use anyhow::{Context, Result};
+use owner::DevChain;
 use phalanx_devnet::{Devnet, Judgement, NodeSpec, Outage, Run, trace::Trace};
 use phalanx_fabric::defaults::planetary;
 use phalanx_types::{Name, Params, params::Verification};
@@ -60,6 +63,10 @@ pub struct Args {
     /// Who proposes beats.
     #[arg(long, value_enum, default_value_t)]
     mode: ModeWord,
+    /// Anchors on a development chain: the folder of the contracts, with npm's packages
+    /// in it.
+    #[arg(long, value_name = "DIR")]
+    contracts: Option<PathBuf>,
 }
 
 fn folder(given: Option<PathBuf>) -> Result<PathBuf> {
@@ -145,6 +152,17 @@ pub fn run(format: Format, args: Args) -> Result<Code> {
     let mut devnet = Devnet::new(&binary, specs);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
+        let chain = match &args.contracts {
+            Some(folder) => {
+                let chain = Box::pin(DevChain::start(folder, &founded.homes, &binary, &out)).await?;
+                if format == Format::Text {
+                    say(&chain.banner());
+                }
+                devnet.always_with(&["--dev"]);
+                Some(chain)
+            }
+            None => None,
+        };
         devnet.start_all()?;
         let judged = tokio::select! {
             judged = phalanx_devnet::run(&mut devnet, &plan) => judged,
@@ -162,6 +180,19 @@ pub fn run(format: Format, args: Args) -> Result<Code> {
         };
         report(format, &judgement, &names);
         let is_proven = prove(format, &devnet, &judgement, &binary, &out).await?;
+        let shown = match &chain {
+            Some(chain) => match Box::pin(chain.walk(&devnet)).await {
+                Ok(shown) => Some(shown),
+                Err(error) => {
+                    devnet.stop_all(STOP_WITHIN).await;
+                    return Err(error);
+                }
+            },
+            None => None,
+        };
+        if let Some(shown) = &shown {
+            conclude(format, shown);
+        }
         if !args.once {
             say(&format!(
                 "the mesh stays up; look at it with `phalanx status --home {}/node-1`; Ctrl-C ends it",
@@ -173,7 +204,8 @@ pub fn run(format: Format, args: Args) -> Result<Code> {
         if !killed.is_empty() {
             eprintln!("had to be killed after {} s: {}", STOP_WITHIN.as_secs(), killed.join(", "));
         }
-        let is_good = judgement.is_good() && is_proven && killed.is_empty();
+        let is_obeyed = shown.as_ref().is_none_or(owner::Shown::is_good);
+        let is_good = judgement.is_good() && is_proven && is_obeyed && killed.is_empty();
         Ok(if is_good { Code::Done } else { Code::Refused })
     })
 }
@@ -194,6 +226,21 @@ fn report(format: Format, judgement: &Judgement, names: &[String]) {
         text
     };
     format.print(text, value);
+}
+
+/// What the owner's part has shown, in a line.
+fn conclude(format: Format, shown: &owner::Shown) {
+    let text = || {
+        let receipt = match shown.receipt {
+            Some(index) => format!("receipt {index} verified to the chain"),
+            None => "NO receipt verified to the chain".to_owned(),
+        };
+        format!(
+            "anchored checkpoints {}, owner's command obeyed by {} of {} nodes, {receipt}",
+            shown.anchored, shown.obeyed, shown.nodes
+        )
+    };
+    format.print(text, json!({"owner": shown}));
 }
 
 /// Stores the proof of the last job's end and verifies it with the binary, as a
