@@ -289,11 +289,6 @@ impl ChainArgs {
         })
     }
 
-    /// The chain, whichever it is.
-    pub async fn chain(&self, home: &Home) -> Result<Chain> {
-        Ok(connect(&self.endpoints(home)?, None).await?)
-    }
-
     /// The chain and the contracts of the mesh, checked.
     pub async fn contracts(&self, home: &Home) -> Result<Contracts> {
         let genesis = home.file("genesis.json").exists().then(|| home.genesis()).transpose()?;

@@ -1,13 +1,7 @@
 //! Endpoints that lie, lag, or are down.
 
 use super::world::{Chained, anvil, is_calm, number};
-use axum::{
-    Router,
-    body::Bytes,
-    extract::State,
-    http::StatusCode,
-    routing::post,
-};
+use axum::{Router, body::Bytes, extract::State, http::StatusCode, routing::post};
 use phalanx_governance::contracts::ChainCommand;
 use serde_json::{Value, json};
 use std::{

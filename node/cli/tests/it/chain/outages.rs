@@ -30,7 +30,9 @@ async fn what_a_reorganisation_takes_back_is_sent_again_and_a_stopped_chain_is_w
     ask(anvil.url(), "evm_setIntervalMining", json!([0])).await;
     let stopped = number(&chained.status(0).await, "/checkpoint");
     let waiting = chained
-        .until(1, "checkpoints are cosigned without the chain", |s| number(s, "/chain/cosigned") >= stopped + 4)
+        .until(1, "checkpoints are cosigned without the chain", |s| {
+            number(s, "/chain/cosigned") >= stopped + 4
+        })
         .await;
     assert!(number(&waiting, "/chain/anchored") <= stopped + 1, "{waiting}");
     let level = chained.mesh.devnet.clients()[1].get("/v1/list/checkpoints").await.unwrap();
@@ -71,9 +73,7 @@ async fn a_chain_that_is_killed_and_comes_back_is_caught_up_with_by_nodes_that_w
     assert_eq!(second.url(), url);
     let closed = number(&chained.status(0).await, "/checkpoint");
     chained.command(ChainCommand::ResumeMesh).await;
-    chained
-        .all_until("obeyed, and all is final", |s| s["is_paused"] == false && last(s) >= closed)
-        .await;
+    chained.all_until("obeyed, and all is final", |s| s["is_paused"] == false && last(s) >= closed).await;
     tokio::time::sleep(Duration::from_millis(500)).await;
     for index in 0..4 {
         assert!(is_calm(&chained.status(index).await), "{}", chained.status(index).await);

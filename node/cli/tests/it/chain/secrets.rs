@@ -115,7 +115,8 @@ async fn development_keys_are_refused_unless_they_are_meant_and_on_any_other_cha
     let out = out.to_str().unwrap();
     assert!(phalanx(&["init", "--mesh-of", "4", "--out", out, "--base-port", "17000"]).status.success());
     let owner = dev(1).address().to_string();
-    let words = ["chain", "deploy", "--mesh", out, "--rpc", anvil.url(), "--owner", &owner, "--threshold", "1"];
+    let words =
+        ["chain", "deploy", "--mesh", out, "--rpc", anvil.url(), "--owner", &owner, "--threshold", "1"];
     let refused = |more: &[&str]| {
         let mut all = words.to_vec();
         all.extend(more);
