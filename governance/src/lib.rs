@@ -12,6 +12,7 @@
 //! | [`rpc`] | JSON-RPC over HTTP; one endpoint, or two that must agree |
 //! | [`keys`] | secp256k1 keys: keystores, external signers, development keys |
 //! | [`contracts`] | our contracts: calls, reads, logs, deployment |
+//! | [`cosign`] | checkpoints on their way from decided to cosigned |
 //! | [`safe`] | Safe transactions as files: build, sign, merge, check, execute |
 //! | [`words`] | what a call does, in words |
 //! | [`submit`] | anchoring: transactions that get stuck, replaced, reorganised |
@@ -60,6 +61,7 @@
 
 pub mod address;
 pub mod contracts;
+pub mod cosign;
 pub mod digest;
 pub mod keys;
 pub mod rpc;

@@ -65,6 +65,7 @@ impl Behaviour {
                 Lane::Votes => limits.vote_bytes_max,
                 Lane::Proposals => limits.proposal_bytes_max,
                 Lane::Inputs => limits.input_bytes_max,
+                Lane::Checkpoints => limits.checkpoint_bytes_max,
             };
             gossip.max_transmit_size_for_topic(max + 1_024, topic(mesh, lane).hash());
         }

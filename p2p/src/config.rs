@@ -38,11 +38,13 @@ pub enum Lane {
     Proposals,
     /// Inputs: paced, all that waits in one message.
     Inputs,
+    /// Signatures under checkpoints: small, at once, after the decision.
+    Checkpoints,
 }
 
 impl Lane {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Votes, Self::Proposals, Self::Inputs];
+    pub const ALL: [Self; 4] = [Self::Votes, Self::Proposals, Self::Inputs, Self::Checkpoints];
 
     /// Its name in topics.
     #[must_use]
@@ -51,6 +53,7 @@ impl Lane {
             Self::Votes => "votes",
             Self::Proposals => "proposals",
             Self::Inputs => "inputs",
+            Self::Checkpoints => "checkpoints",
         }
     }
 }
@@ -66,6 +69,8 @@ pub struct Limits {
     pub pending_max: u32,
     /// Longest message on the votes lane in bytes.
     pub vote_bytes_max: usize,
+    /// Longest message on the checkpoints lane in bytes.
+    pub checkpoint_bytes_max: usize,
     /// Longest message on the proposals lane in bytes.
     pub proposal_bytes_max: usize,
     /// Longest message on the inputs lane in bytes.
@@ -96,6 +101,7 @@ impl Default for Limits {
             connections_per_peer_max: 4,
             pending_max: 128,
             vote_bytes_max: 64 << 10,
+            checkpoint_bytes_max: 16 << 10,
             proposal_bytes_max: 9 << 20,
             input_bytes_max: 2 << 20,
             request_bytes_max: 4 << 10,

@@ -3,7 +3,7 @@
 use crate::{
     behaviour::{Behaviour, BehaviourEvent, topic},
     config::{Lane, Limits, MeshConfig, PeerKey, StartError, address},
-    handle::{Command, MeshEvent, PeerReport, RequestError, RequestToken, Verdict},
+    handle::{Command, MeshEvent, PeerReport, RequestError, RequestToken, Service, Verdict},
     pacer::{Pacer, unpack},
     rate::Bucket,
     records::{AddressBook, AddressRecord},
@@ -51,8 +51,22 @@ const FLOOD_POINTS: i64 = 20;
 const RELAYED_PEERS: u32 = 128;
 
 /// First byte of a question or answer.
-const KIND_APPLICATION: u8 = 0;
 const KIND_ADDRESSES: u8 = 1;
+
+const fn kind(service: Service) -> u8 {
+    match service {
+        Service::Beats => 0,
+        Service::Checkpoints => 2,
+    }
+}
+
+const fn service(kind: u8) -> Option<Service> {
+    match kind {
+        0 => Some(Service::Beats),
+        2 => Some(Service::Checkpoints),
+        _ => None,
+    }
+}
 
 struct Peer {
     key: PeerKey,
@@ -125,8 +139,8 @@ pub(crate) struct Driver {
     pacer: Pacer,
     next_token: u64,
     unjudged: BTreeMap<u64, Unjudged>,
-    unanswered: BTreeMap<u64, ResponseChannel<Vec<u8>>>,
-    asked: HashMap<OutboundRequestId, Option<Asker>>,
+    unanswered: BTreeMap<u64, (Service, ResponseChannel<Vec<u8>>)>,
+    asked: HashMap<OutboundRequestId, Option<(Service, Asker)>>,
     refused: VecDeque<InboundRequestId>,
 }
 
@@ -252,19 +266,19 @@ impl Driver {
             }
             Command::Publish(lane, bytes) => self.gossip(lane, bytes),
             Command::Report(token, verdict) => self.judged(token, verdict),
-            Command::Request(peer, bytes, asker) => {
+            Command::Request(peer, service, bytes, asker) => {
                 let Some(peer_id) = peer.peer_id().filter(|id| self.swarm.is_connected(id)) else {
                     let _ = asker.send(Err(RequestError::Failed("not connected".to_owned())));
                     return;
                 };
-                let mut framed = vec![KIND_APPLICATION];
+                let mut framed = vec![kind(service)];
                 framed.extend_from_slice(&bytes);
                 let id = self.swarm.behaviour_mut().asks.send_request(&peer_id, framed);
-                self.asked.insert(id, Some(asker));
+                self.asked.insert(id, Some((service, asker)));
             }
             Command::Respond(token, bytes) => {
-                if let Some(channel) = self.unanswered.remove(&token.0) {
-                    let mut framed = vec![KIND_APPLICATION];
+                if let Some((service, channel)) = self.unanswered.remove(&token.0) {
+                    let mut framed = vec![kind(service)];
                     framed.extend_from_slice(&bytes);
                     let _ = self.swarm.behaviour_mut().asks.send_response(channel, framed);
                 }
@@ -521,7 +535,7 @@ impl Driver {
         }
         let payloads = match lane {
             Lane::Inputs => unpack(&message.data),
-            Lane::Votes | Lane::Proposals => Some(vec![message.data]),
+            Lane::Votes | Lane::Proposals | Lane::Checkpoints => Some(vec![message.data]),
         };
         let Some(payloads) = payloads else {
             judged(self, MessageAcceptance::Reject);
@@ -564,17 +578,21 @@ impl Driver {
                         framed.extend_from_slice(&self.book.encode());
                         let _ = self.swarm.behaviour_mut().asks.send_response(channel, framed);
                     }
-                    Some((&KIND_APPLICATION, bytes)) if bytes.len() <= self.limits.request_bytes_max => {
+                    Some((&kind, bytes)) if bytes.len() <= self.limits.request_bytes_max => {
+                        let Some(service) = service(kind) else {
+                            return self.lose(peer, Loss::Garbage, "asked a question that nobody answers");
+                        };
                         let Some(key) = self.peers.get(&peer).map(|p| p.key) else { return };
                         let token = self.token();
                         let event = MeshEvent::Request {
                             token: RequestToken(token),
                             peer: key,
+                            service,
                             bytes: bytes.to_vec(),
                         };
                         // Dropping the channel tells the peer that there is no answer.
                         if self.events.try_send(event).is_ok() {
-                            self.unanswered.insert(token, channel);
+                            self.unanswered.insert(token, (service, channel));
                             if self.unanswered.len() > UNANSWERED_MAX {
                                 self.unanswered.pop_first();
                             }
@@ -587,11 +605,11 @@ impl Driver {
                 let asker = self.asked.remove(&request_id).flatten();
                 match (response.split_first(), asker) {
                     (Some((&KIND_ADDRESSES, bytes)), None) => self.learn_addresses(peer, bytes),
-                    (Some((&KIND_APPLICATION, bytes)), Some(asker)) => {
+                    (Some((&found, bytes)), Some((service, asker))) if found == kind(service) => {
                         let _ = asker.send(Ok(bytes.to_vec()));
                     }
                     (_, asker) => {
-                        if let Some(asker) = asker {
+                        if let Some((_, asker)) = asker {
                             let _ = asker.send(Err(RequestError::Failed("a malformed answer".to_owned())));
                         }
                         self.lose(peer, Loss::Garbage, "gave a malformed answer");
@@ -599,7 +617,7 @@ impl Driver {
                 }
             }
             Event::OutboundFailure { request_id, error, .. } => {
-                if let Some(asker) = self.asked.remove(&request_id).flatten() {
+                if let Some((_, asker)) = self.asked.remove(&request_id).flatten() {
                     let _ = asker.send(Err(RequestError::Failed(error.to_string())));
                 }
             }

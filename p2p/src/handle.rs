@@ -19,6 +19,15 @@ pub enum Verdict {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RequestToken(pub u64);
 
+/// What a question is about: who answers it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Service {
+    /// Beats, certificates, snapshots.
+    Beats,
+    /// Signatures under checkpoints.
+    Checkpoints,
+}
+
 /// Why there is no answer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RequestError {
@@ -52,6 +61,8 @@ pub enum MeshEvent {
         token: RequestToken,
         /// Who asks.
         peer: PeerKey,
+        /// About what.
+        service: Service,
         /// What.
         bytes: Vec<u8>,
     },
@@ -102,7 +113,7 @@ pub struct PeerReport {
 pub(crate) enum Command {
     Publish(Lane, Vec<u8>),
     Report(u64, Verdict),
-    Request(PeerKey, Vec<u8>, oneshot::Sender<Result<Vec<u8>, RequestError>>),
+    Request(PeerKey, Service, Vec<u8>, oneshot::Sender<Result<Vec<u8>, RequestError>>),
     Respond(RequestToken, Vec<u8>),
     SetAdmitted(BTreeMap<PeerKey, String>),
     Ban(PeerKey, String, Duration),
@@ -149,9 +160,14 @@ impl MeshHandle {
     ///
     /// # Errors
     /// When there is no answer in time.
-    pub async fn request(&self, peer: PeerKey, bytes: Vec<u8>) -> Result<Vec<u8>, RequestError> {
+    pub async fn request(
+        &self,
+        peer: PeerKey,
+        service: Service,
+        bytes: Vec<u8>,
+    ) -> Result<Vec<u8>, RequestError> {
         let (sender, receiver) = oneshot::channel();
-        self.send(Command::Request(peer, bytes, sender)).await;
+        self.send(Command::Request(peer, service, bytes, sender)).await;
         receiver.await.map_err(|_| RequestError::Closed)?
     }
 

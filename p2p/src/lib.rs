@@ -1,7 +1,7 @@
 //! The libp2p mesh: topics, request-response, peer admission and scoring.
 //!
 //! The mesh carries opaque bytes between admitted peers and knows nothing of
-//! what they mean. Messages to all travel by gossip on three [`Lane`]s and are
+//! what they mean. Messages to all travel by gossip on four [`Lane`]s and are
 //! passed on only after the application has found them valid; questions to one
 //! peer travel by request and response. Other meshes speak other protocol
 //! names, so they never understand one another.
@@ -27,7 +27,7 @@ mod session;
 mod standing;
 
 pub use config::{Lane, Limits, MeshConfig, PeerKey, StartError};
-pub use handle::{MeshEvent, MeshHandle, PeerReport, RequestError, RequestToken, Verdict};
+pub use handle::{MeshEvent, MeshHandle, PeerReport, RequestError, RequestToken, Service, Verdict};
 
 use libp2p::identity::Keypair;
 use tokio::sync::mpsc;

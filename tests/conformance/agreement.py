@@ -49,6 +49,13 @@ def registered_hash(validators):
     return keccak_256(b"".join(map(validator_entry, ascending)))
 
 
+def entries_hash(entries):
+    """17.7 (14) The hash of a registered set whose entries are in their order."""
+    return keccak_256(b"".join(
+        validator_entry({**entry, "chain_address": entry["account"], "base_weight": entry["weight"]})
+        for entry in entries))
+
+
 def vote_body(vote):
     """7.1 The body of a vote's signature."""
     return borsh("Vote", vote)

@@ -1,6 +1,6 @@
 """17 Proof files."""
 
-from agreement import beat_id, certificate_holds, set_hash, signers_weight, total_weight, well_formed
+from agreement import beat_id, certificate_holds, entries_hash, set_hash, signers_weight, total_weight, well_formed
 from canonical import canonical_bytes, read_json
 from checkpoints import checkpoint_hash
 from genesis import first_members
@@ -117,6 +117,9 @@ def check_anchor(proof, receipt):
     header, index, hash_ = proof["header"], receipt["index"], proof["receipt_hash"]
     c, interval, history = (proof["anchor"][part] for part in ("checkpoint", "interval", "history"))
     expect(c["mesh"] == header["mesh"] and c["version"] == 1, "anchor.checkpoint")
+    cosigned = proof["anchor"]["cosigned"]
+    expect(cosigned is None or (len(cosigned["signatures"]) <= len(cosigned["set"])
+                                and entries_hash(cosigned["set"]) == c["set_hash"]), "anchor.cosigned.set")
     expect(c["first_beat"] <= header["height"] <= c["last_beat"], "anchor.checkpoint.first_beat")
     expect(interval["count"] == c["receipt_count"] and add_u64(c["first_receipt"], interval["index"]) == index,
            "anchor.interval.index")

@@ -19,7 +19,7 @@ ValidatorSet      { members: list<Member>, proposers: list<key> }
 Evidence          enum { votes { first: Signed<Vote>, second: Signed<Vote> },
                          proposals { first: Signed<ProposalClaim>, second: Signed<ProposalClaim> } }
 Accusation        { offender: key, fault: Fault, height: u64, round: u32, seen: hash }
-Fault             enum { wrong_root, wrong_time, bad_input, flood, garbage, bad_sync }
+Fault             enum { wrong_root, wrong_time, bad_input, flood, garbage, bad_sync, wrong_checkpoint }
 
 Genesis       { mesh: hash, time: u64, chain: option<ChainBinding>, owner: key, validators: list<Validator>,
                 mode: Mode, verification: Verification, shards: list<ShardSpec>, latencies: list<LatencyEntry>,
@@ -113,7 +113,9 @@ ProofFile { anchor: option<Anchor>, beat: Inclusion, certificate: CommitCertific
             set_changes: list<SetChange>, version: u32 }
 Inclusion { count: u64, index: u64, path: list<hash> }
 SetChange { certificate: CommitCertificate, header: Header, next_set: ValidatorSet }
-Anchor    { checkpoint: Checkpoint, history: Inclusion, interval: Inclusion }
+Anchor    { checkpoint: Checkpoint, cosigned: option<Cosignatures>, history: Inclusion, interval: Inclusion }
+Cosignatures { set: list<RegisteredValidator>, signatures: list<signature> }
+RegisteredValidator { account: [20], network_key: key, vote_key: key, weight: u32 }
 Tip       { height: u64, header: option<Header>, header_id: hash, certificate: option<CommitCertificate>, time: u64,
             next_receipt: u64, previous_hash: hash, app_hash: hash, checkpoint: u64, checkpoint_hash: hash,
             interval_beat: u64, interval_receipt: u64 }

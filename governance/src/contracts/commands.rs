@@ -265,6 +265,11 @@ impl Commands {
         let mut found = Vec::with_capacity(events.len());
         for event in events {
             let command = logged(&event)?;
+            // Those of the first block that were read before; the head shows whether
+            // they are still there.
+            if command.sequence <= log.sequence {
+                continue;
+            }
             next.push(command.sequence, command.kind, &command.payload, &command.hash)?;
             found.push(command);
         }

@@ -3,8 +3,8 @@
 //! The module [`command`] has the owner's commands and their encoding,
 //! [`commands`] the log and the queue of `OwnerCommands`, [`anchor`]
 //! `CheckpointAnchor`, [`registry`] `ValidatorRegistry`, [`deploy`] all three
-//! in one transaction, [`watch`] commands and
-//! checkpoints as they become final, [`verdict`] whether a checkpoint is anchored,
+//! in one transaction, [`watch`] commands as
+//! they become final, [`verdict`] whether a checkpoint is anchored,
 //! and [`artifacts`] interface and bytes of this build.
 
 pub mod anchor;

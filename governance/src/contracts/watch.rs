@@ -1,13 +1,13 @@
-//! The owner's commands and the anchored checkpoints as they become final.
+//! The owner's commands as they become final: so many blocks deep as this node has
+//! been told.
 //!
-//! Final means: so many blocks deep as the mesh has agreed. What was given out
-//! once is remembered by its block; when that block is not on the chain any
+//! What was given out once is remembered by its block; when that block is not on the chain any
 //! more, the chain has reorganised deeper than was thought possible, which is
 //! an alarm and never repaired silently.
 
-use super::{Anchor, CommandLog, Commands, ContractError, LoggedCommand, anchor::Anchored};
+use super::{CommandLog, Commands, ContractError, LoggedCommand};
 use crate::rpc::{Chain, LOGS_RANGE_MAX, RpcError};
-use phalanx_types::{Hash, units::CheckpointNumber};
+use phalanx_types::Hash;
 use serde::{Deserialize, Serialize};
 
 /// Most blocks of one look: a node that was away for long catches up in steps.
@@ -99,6 +99,21 @@ pub struct CommandWatch {
 }
 
 impl CommandWatch {
+    /// From the first command on.
+    #[must_use]
+    pub const fn from_start(mesh: Hash, deployed_in: u64, depth: u64) -> Self {
+        Self { position: Position::new(deployed_in, depth), log: CommandLog::new(mesh) }
+    }
+
+    /// From the one behind `sequence` on, which was in `block` and after which the
+    /// hash chain was `chain`, as the mesh has agreed. When the chain has another
+    /// past now, the first look fails with [`ContractError::Chain`] or
+    /// [`ContractError::Withheld`]: begin at the start then.
+    #[must_use]
+    pub const fn behind(mesh: Hash, sequence: u64, chain: Hash, block: u64, depth: u64) -> Self {
+        Self { position: Position::new(block, depth), log: CommandLog::after(mesh, sequence, chain) }
+    }
+
     /// The commands that have become final since the last look, in order. When
     /// it fails, nothing is moved on: the next look asks again.
     ///
@@ -114,41 +129,6 @@ impl CommandWatch {
         let found = commands.read(&mut log, from, to).await?;
         self.position = self.position.moved(chain, to).await?;
         self.log = log;
-        Ok(found)
-    }
-}
-
-/// Watches anchored checkpoints.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct AnchorWatch {
-    /// How far it is.
-    pub position: Position,
-    /// Number of the last checkpoint that is final.
-    pub last: CheckpointNumber,
-}
-
-impl AnchorWatch {
-    /// The checkpoints that have become final since the last look, in order.
-    /// The caller compares each hash with its own.
-    ///
-    /// # Errors
-    /// See [`WatchError`].
-    pub async fn look(&mut self, chain: &Chain, anchor: &Anchor) -> Result<Vec<Anchored>, WatchError> {
-        let Some((from, to)) = self.position.range(chain).await? else { return Ok(Vec::new()) };
-        let found = anchor.anchored(from, to).await?;
-        if let Some(first) = found.first()
-            && first.number != self.last.saturating_add(1)
-        {
-            let (expected, found) = (self.last.0.saturating_add(1), first.number.0);
-            return Err(ContractError::Gap { expected, found }.into());
-        }
-        let last = found.last().map_or(self.last, |a| a.number);
-        let (head, _) = anchor.head(to).await?;
-        if head != last {
-            return Err(ContractError::Withheld { expected: head.0, found: last.0 }.into());
-        }
-        self.position = self.position.moved(chain, to).await?;
-        self.last = last;
         Ok(found)
     }
 }

@@ -11,6 +11,7 @@ use ethers::core::types::{
     Eip1559TransactionRequest, NameOrAddress, Signature, U64, U256, transaction::eip2718::TypedTransaction,
 };
 use phalanx_types::Hash;
+use serde::{Deserialize, Serialize};
 use std::{sync::Arc, time::Duration};
 
 /// How long [`Account::run`] waits for a transaction.
@@ -19,13 +20,15 @@ pub const RUN_TIMEOUT: Duration = Duration::from_secs(120);
 const RUN_PAUSE: Duration = Duration::from_millis(250);
 
 /// What a transaction does.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct TxPayload {
     /// Whom it calls; nobody: it creates a contract.
     pub to: Option<Address>,
     /// What it sends.
     pub value: Wei,
     /// Calldata, or the bytes that create.
+    #[serde(with = "hex::serde")]
     pub data: Vec<u8>,
 }
 

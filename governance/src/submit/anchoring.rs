@@ -17,6 +17,7 @@ use crate::{
     rpc::RpcError,
 };
 use phalanx_types::{Hash, units::CheckpointNumber};
+use serde::{Deserialize, Serialize};
 
 /// Why a queue is not anchored.
 #[derive(Debug, thiserror::Error)]
@@ -88,8 +89,10 @@ pub fn behind<'a>(
     Ok(new.get(..new.len().min(QUEUE_MAX)).unwrap_or(new))
 }
 
-/// A transaction that anchors checkpoints.
-#[derive(Clone, Debug)]
+/// A transaction that anchors checkpoints. It is serialisable, so that a node goes on
+/// with it after a restart.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct AnchorJob {
     last: CheckpointNumber,
     last_hash: Hash,
@@ -126,14 +129,7 @@ impl AnchorJob {
         }))
     }
 
-    /// Goes on with a job whose submission was written down.
-    #[must_use]
-    pub fn resume(mut self, submission: Submission) -> Self {
-        self.submission = submission;
-        self
-    }
-
-    /// Its submission, to be written down before [`driver::send`].
+    /// Its submission. The whole job is to be written down before [`Self::send`].
     #[must_use]
     pub const fn submission(&self) -> &Submission {
         &self.submission

@@ -6,12 +6,12 @@ use phalanx_governance::{
         ChainCommand, ChainMode, CommandLog, ContractError, Deployment, ProposedValidator, Registration,
         command::TenantLimits,
         commands::{TicketState, cancel_calldata},
-        watch::{AnchorWatch, CommandWatch, Position, WatchError},
+        watch::{CommandWatch, WatchError},
     },
     submit::account::TxPayload,
     translate::{self, Registrar},
 };
-use phalanx_types::{Hash, Name, OwnerCommand, PublicKey, owner::Scope, units::CheckpointNumber};
+use phalanx_types::{Hash, Name, OwnerCommand, PublicKey, observation::next_head, owner::Scope};
 use serde_json::json;
 
 fn name(text: &str) -> Name {
@@ -202,7 +202,7 @@ async fn a_new_set_is_pending_until_it_is_withdrawn_or_forced() {
 async fn commands_are_given_out_when_they_are_deep_enough_and_once() {
     let world = World::new().await;
     let commands = world.commands();
-    let mut watch = CommandWatch { position: Position::new(world.deployed_in, 3), log: world.log() };
+    let mut watch = CommandWatch::from_start(MESH, world.deployed_in, 3);
     world.command(&[ChainCommand::PauseMesh]).await;
     assert_eq!(watch.look(&world.chain, &commands).await.unwrap(), []);
     world.anvil.mine(1).await;
@@ -227,17 +227,32 @@ async fn commands_are_given_out_when_they_are_deep_enough_and_once() {
 }
 
 #[tokio::test]
-async fn anchored_checkpoints_are_given_out_when_they_are_final() {
+async fn watching_begins_behind_what_was_obeyed_and_sees_when_that_has_changed() {
     let world = World::new().await;
-    let queue = world.queue(None, 3);
-    let data = phalanx_governance::contracts::anchor::anchor_calldata(&queue).unwrap();
-    world.payer.run(&TxPayload::call(world.deployment.anchor, data)).await.unwrap();
-    let mut watch =
-        AnchorWatch { position: Position::new(world.deployed_in, 2), last: CheckpointNumber::ZERO };
-    assert_eq!(watch.look(&world.chain, &world.anchor()).await.unwrap(), []);
-    world.anvil.mine(1).await;
-    let found = watch.look(&world.chain, &world.anchor()).await.unwrap();
-    let expected: Vec<_> = queue.iter().map(|s| s.checkpoint.hash()).collect();
-    assert_eq!(found.iter().map(|a| a.hash).collect::<Vec<_>>(), expected);
-    assert_eq!(watch.last, CheckpointNumber(3));
+    world
+        .command(&[
+            ChainCommand::PauseMesh,
+            ChainCommand::ResumeMesh,
+            ChainCommand::SetThermostat { limit_ppm: 1 },
+        ])
+        .await;
+    let mut log = world.log();
+    let logged = world.commands().read(&mut log, world.deployed_in, world.tip().await).await.unwrap();
+    let block = logged[1].block_number;
+    assert_eq!(block, logged[2].block_number, "the third is in the block of the second");
+    let head = logged[..2].iter().fold(Hash::ZERO, |head, c| next_head(&head, &c.hash));
+
+    let commands = world.commands();
+    let mut watch = CommandWatch::behind(MESH, 2, head, block, 1);
+    let found = watch.look(&world.chain, &commands).await.unwrap();
+    assert_eq!(found, logged[2..]);
+    let mut changed = CommandWatch::behind(MESH, 2, Hash([9; 32]), block, 1);
+    let alarm = changed.look(&world.chain, &commands).await;
+    assert!(matches!(alarm, Err(WatchError::Contract(ContractError::Chain { .. }))), "{alarm:?}");
+    let mut gone = CommandWatch::behind(MESH, 4, head, block, 1);
+    let alarm = gone.look(&world.chain, &commands).await;
+    assert!(
+        matches!(alarm, Err(WatchError::Contract(ContractError::Withheld { expected: 3, found: 4 }))),
+        "{alarm:?}"
+    );
 }

@@ -122,6 +122,8 @@ pub trait NodeView: Send + Sync + 'static {
     fn sender(&self, key: String) -> BoxFuture<'_, Answer>;
     /// The header of a decided beat, with its id.
     fn beat(&self, height: u64) -> BoxFuture<'_, Answer>;
+    /// A checkpoint, with its level and the signatures under it.
+    fn checkpoint(&self, number: u64) -> BoxFuture<'_, Answer>;
     /// The peers.
     fn peers(&self) -> BoxFuture<'_, Answer>;
     /// Cuts a peer off, here.
@@ -170,6 +172,10 @@ pub fn router<V: NodeView>(view: V, token: String) -> Router {
         .route(
             "/v1/beats/{height}",
             get(|State(n): Node<V>, Path(h)| async move { reply(n.view.beat(h).await) }),
+        )
+        .route(
+            "/v1/checkpoints/{number}",
+            get(|State(n): Node<V>, Path(c)| async move { reply(n.view.checkpoint(c).await) }),
         )
         .route("/v1/peers", get(|State(n): Node<V>| async move { reply(n.view.peers().await) }))
         .route("/v1/peers/ban", post(ban::<V>))

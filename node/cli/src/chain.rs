@@ -14,7 +14,10 @@ use phalanx_governance::{
 };
 use phalanx_types::{Genesis, Hash, genesis::ChainBinding};
 use serde::{Deserialize, Serialize};
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 /// Endpoints of one chain, at most.
 const ENDPOINTS_MAX: usize = 2;
@@ -61,6 +64,11 @@ pub struct ChainConfig {
 
 const fn depth() -> u64 {
     12
+}
+
+/// The depth in the settings of a home folder, or the usual one.
+pub fn depth_of(home: &Home) -> u64 {
+    home.config().ok().and_then(|config| config.chain).map_or(depth(), |chain| chain.depth)
 }
 
 const fn poll_ms() -> u64 {
@@ -141,6 +149,20 @@ pub enum KeySource {
 }
 
 impl KeySource {
+    /// The same with its paths below a folder, where they are relative.
+    #[must_use]
+    pub fn within(self, folder: &Path) -> Self {
+        match self {
+            Self::Keystore { path, password_file, password_env, password_credential } => Self::Keystore {
+                path: folder.join(path),
+                password_file: password_file.map(|file| folder.join(file)),
+                password_env,
+                password_credential,
+            },
+            other => other,
+        }
+    }
+
     /// The signer. Development keys are for `chain_id` 31337 only, and only when
     /// `dev` says that they are meant.
     pub fn open(&self, chain_id: u64, dev: bool) -> Result<Signer> {
@@ -228,6 +250,11 @@ impl KeyArgs {
         }
     }
 
+    /// Whether development keys are meant.
+    pub const fn is_dev(&self) -> bool {
+        self.dev
+    }
+
     /// The signer.
     pub fn open(&self, chain_id: u64) -> Result<Signer> {
         self.source()?.open(chain_id, self.dev)
@@ -267,11 +294,6 @@ impl ChainArgs {
         config.and_then(|c| c.chain).map(|c| c.rpc).with_context(|| {
             "no chain is named: give --rpc URL, or a --home whose config.toml has a [chain]".to_owned()
         })
-    }
-
-    /// The chain, whichever it is.
-    pub async fn chain(&self, home: &Home) -> Result<Chain> {
-        Ok(connect(&self.endpoints(home)?, None).await?)
     }
 
     /// The chain and the contracts of the mesh, checked.

@@ -1,5 +1,6 @@
 //! The `phalanx` binary: one file per command; wires everything.
 
+mod binding;
 mod chain;
 mod commands;
 mod files;
@@ -53,7 +54,7 @@ enum Command {
     /// Shows, exports and verifies receipts.
     #[command(subcommand)]
     Receipt(commands::receipt::Command),
-    /// Lists checkpoints.
+    /// Lists, exports and verifies checkpoints.
     #[command(subcommand)]
     Checkpoint(commands::checkpoint::Command),
     /// Checks the ledger of a stopped node.
@@ -66,6 +67,9 @@ enum Command {
     #[command(subcommand)]
     Peers(commands::peers::Command),
     /// Commands of the owner, and transactions of the owner's Safe as files.
+    /// Binds a mesh to a chain, and shows what is there.
+    #[command(subcommand)]
+    Chain(commands::chain::Command),
     #[command(subcommand)]
     Owner(commands::owner::Command),
     /// Prints workers, shards, tenants or validators.
@@ -112,10 +116,11 @@ fn run(cli: Cli) -> anyhow::Result<Code> {
         Command::Job(command) => commands::job::run(&home, format, command),
         Command::Agent(command) => commands::agent::run(&home, format, command),
         Command::Receipt(command) => commands::receipt::run(&home, format, command),
-        Command::Checkpoint(command) => commands::checkpoint::run(&home, format, &command),
+        Command::Checkpoint(command) => commands::checkpoint::run(&home, format, command),
         Command::Ledger(command) => commands::ledger::run(&home, format, command),
         Command::Snapshot(command) => commands::snapshot::run(&home, format, &command),
         Command::Peers(command) => commands::peers::run(&home, format, command),
+        Command::Chain(command) => commands::chain::run(&home, format, command),
         Command::Owner(command) => commands::owner::run(&home, format, command),
         Command::List(args) => commands::list::run(&home, format, args),
         Command::Events => commands::events::run(&home),

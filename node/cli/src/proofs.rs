@@ -5,7 +5,10 @@ use crate::home::Home;
 use anyhow::{Context, Result};
 use phalanx_ledger::proof::{self, Shown, Trust, VerifyError};
 use phalanx_types::{Genesis, Hash};
-use std::{fs, path::PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 /// What is trusted, named on the command line.
 #[derive(clap::Args, Clone, Debug, Default)]
@@ -28,19 +31,32 @@ impl TrustArgs {
     /// The verifier: of the genesis that is named, or of that in the home
     /// folder. Without either, a proof shows the genesis that it is of.
     pub fn verifier(&self, home: &Home) -> Result<Verifier> {
-        let document = match (&self.genesis, self.genesis_hash) {
-            (Some(path), _) => {
-                let text = fs::read(path).with_context(|| format!("{} cannot be read", path.display()))?;
-                Some(Genesis::from_json(&text)?)
-            }
-            (None, None) if home.file("genesis.json").exists() => Some(home.genesis()?),
-            _ => None,
+        let document = match self.genesis_hash {
+            Some(_) => None,
+            None => genesis(home, self.genesis.as_deref())?,
         };
         Ok(Verifier { document, hash: self.genesis_hash })
     }
 }
 
+/// The genesis document that is trusted: the one that was named, or the home's.
+pub fn genesis(home: &Home, given: Option<&Path>) -> Result<Option<Genesis>> {
+    match given {
+        Some(path) => {
+            let text = fs::read(path).with_context(|| format!("{} cannot be read", path.display()))?;
+            Ok(Some(Genesis::from_json(&text)?))
+        }
+        None if home.file("genesis.json").exists() => Ok(Some(home.genesis()?)),
+        None => Ok(None),
+    }
+}
+
 impl Verifier {
+    /// The genesis document, when there is one.
+    pub const fn document(&self) -> Option<&Genesis> {
+        self.document.as_ref()
+    }
+
     /// Checks a proof file.
     pub fn verify(&self, bytes: &[u8]) -> Result<Shown, VerifyError> {
         let trust = match (&self.document, self.hash) {
@@ -59,7 +75,7 @@ pub fn words(shown: &Shown) -> String {
         |(n, hash)| format!("checkpoint {n} {}", hash.short()),
     );
     format!(
-        "valid: receipt {} of beat {}, signed by {} validators with weight {}/{}; {checkpoint}; {}",
+        "receipt {} of beat {}, signed by {} validators with weight {}/{}; {checkpoint}; {}",
         shown.index.0, shown.beat.0, shown.signers, shown.weight[0], shown.weight[1], shown.trusted
     )
 }

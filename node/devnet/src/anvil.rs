@@ -1,6 +1,10 @@
 //! A development chain as a process: anvil, from the packages of `contracts/`.
 
 use crate::processes::{DevnetError, io_error};
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
 use std::{
     ffi::OsStr,
     fs,
@@ -17,7 +21,7 @@ pub const CHAIN_ID: u64 = 31_337;
 /// How long it may take to listen.
 const START: Duration = Duration::from_secs(30);
 
-/// A chain that mines each transaction at once, gone when it is dropped.
+/// A chain of its own, gone when it is dropped.
 #[derive(Debug)]
 pub struct Anvil {
     child: Child,
@@ -72,6 +76,14 @@ impl Anvil {
     #[must_use]
     pub fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// Asks it to end, so that it writes its state where it was told to, and waits.
+    pub fn stop(mut self) {
+        if let Ok(pid) = i32::try_from(self.child.id()) {
+            let _ = kill(Pid::from_raw(pid), Signal::SIGTERM);
+        }
+        let _ = self.child.wait();
     }
 
     /// Ends it at once.

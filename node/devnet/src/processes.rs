@@ -80,6 +80,8 @@ struct Node {
 pub struct Devnet {
     binary: PathBuf,
     nodes: Vec<Node>,
+    /// Words on the command line of every node.
+    words: Vec<String>,
 }
 
 impl Devnet {
@@ -90,7 +92,12 @@ impl Devnet {
             .into_iter()
             .map(|spec| Node { client: Client::new(spec.api, spec.token.clone()), spec, child: None })
             .collect();
-        Self { binary: binary.to_owned(), nodes }
+        Self { binary: binary.to_owned(), nodes, words: Vec::new() }
+    }
+
+    /// Puts words on the command line of every node that is started from now on.
+    pub fn always_with(&mut self, words: &[&str]) {
+        self.words = words.iter().map(|word| (*word).to_owned()).collect();
     }
 
     /// Number of nodes.
@@ -137,6 +144,7 @@ impl Devnet {
         let child = Command::new(binary)
             .args(["node", "run", "--home"])
             .arg(&node.spec.home)
+            .args(&self.words)
             .args(words)
             .stdin(Stdio::null())
             .stdout(Stdio::null())

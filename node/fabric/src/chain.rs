@@ -23,7 +23,7 @@ use std::collections::BTreeMap;
 
 /// Commands after the last applied one that may be seen ahead of their turn; of a
 /// diverged chain, so many observations of one validator are kept.
-const AHEAD_MAX: u64 = 8;
+pub const OBSERVED_AHEAD_MAX: u64 = 8;
 
 /// How far the mesh has obeyed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, serde::Serialize)]
@@ -52,13 +52,10 @@ impl Fabric {
         self.settings.chain.as_ref()
     }
 
-    /// The next command that `validator` has not told of.
+    /// What a validator has told of a command that is not applied yet.
     #[must_use]
-    pub fn next_to_observe(&self, validator: &PublicKey) -> Option<u64> {
-        let cursor = self.settings.chain?;
-        let told = |sequence: &u64| self.observations.contains(&(*sequence, *validator));
-        let ahead = cursor.applied.saturating_add(AHEAD_MAX);
-        (cursor.applied.saturating_add(1)..=ahead).find(|sequence| !told(sequence))
+    pub fn told(&self, validator: &PublicKey, sequence: u64) -> Option<&Observation> {
+        self.observations.get(&(sequence, *validator))
     }
 
     pub(crate) fn check_observation(&self, sender: &PublicKey, seen: &Observation) -> Result<(), Refusal> {
@@ -75,11 +72,12 @@ impl Fabric {
                 rule: "only validators tell what they see on the chain",
             });
         }
-        let is_next = seen.sequence.saturating_sub(cursor.applied) <= AHEAD_MAX || cursor.has_diverged;
+        let is_next =
+            seen.sequence.saturating_sub(cursor.applied) <= OBSERVED_AHEAD_MAX || cursor.has_diverged;
         if seen.sequence <= cursor.applied || !is_next {
             return bad(
                 "sequence",
-                format!("from {} on, at most {AHEAD_MAX} ahead", cursor.applied.saturating_add(1)),
+                format!("from {} on, at most {OBSERVED_AHEAD_MAX} ahead", cursor.applied.saturating_add(1)),
             );
         }
         if encode(seen).len() > OBSERVATION_BYTES_MAX {
@@ -96,7 +94,7 @@ impl Fabric {
         self.observations.insert((seen.sequence, *sender), seen.clone());
         let of_sender: Vec<(u64, PublicKey)> =
             self.observations.iter().map(|(key, _)| *key).filter(|(_, who)| who == sender).collect();
-        let over = of_sender.len().saturating_sub(usize::try_from(AHEAD_MAX).unwrap_or(usize::MAX));
+        let over = of_sender.len().saturating_sub(usize::try_from(OBSERVED_AHEAD_MAX).unwrap_or(usize::MAX));
         for key in of_sender.into_iter().take(over) {
             self.observations.remove(&key);
         }

@@ -21,7 +21,7 @@ const WINDOW_BEATS: u64 = 256;
 /// The heights that count as one for a fault.
 const fn window(fault: Fault, height: Height) -> Height {
     match fault {
-        Fault::WrongRoot | Fault::WrongTime | Fault::BadInput => height,
+        Fault::WrongRoot | Fault::WrongTime | Fault::BadInput | Fault::WrongCheckpoint => height,
         Fault::Flood | Fault::Garbage | Fault::BadSync => {
             Height(height.0.saturating_sub(height.0.wrapping_rem(WINDOW_BEATS)))
         }
@@ -126,6 +126,7 @@ impl Fabric {
             Fault::Flood => "flood",
             Fault::Garbage => "garbage",
             Fault::BadSync => "bad_sync",
+            Fault::WrongCheckpoint => "wrong_checkpoint",
         };
         for member in accusers {
             self.accusations.remove(&(member.key, offender, fault, at));
@@ -143,7 +144,7 @@ impl Fabric {
     /// The open accusations of one accuser.
     fn accusations_by(&self, accuser: &PublicKey) -> Vec<(PublicKey, PublicKey, Fault, Height)> {
         let first = (*accuser, PublicKey([0; 32]), Fault::WrongRoot, Height(0));
-        let last = (*accuser, PublicKey([u8::MAX; 32]), Fault::BadSync, Height(u64::MAX));
+        let last = (*accuser, PublicKey([u8::MAX; 32]), Fault::LAST, Height(u64::MAX));
         self.accusations.range(first..=last).map(|(key, _)| *key).collect()
     }
 

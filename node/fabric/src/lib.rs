@@ -63,7 +63,7 @@ mod properties;
 mod world;
 
 pub use apply::{Applied, BeatContext, Input};
-pub use chain::ChainCursor;
+pub use chain::{ChainCursor, OBSERVED_AHEAD_MAX};
 pub use jobs::lease_margin_ms;
 pub use refusal::Refusal;
 pub use routing::{Candidate, Removal, Table as CandidateTable, Terms, table_digest};

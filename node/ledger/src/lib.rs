@@ -18,6 +18,7 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
+pub mod cosigns;
 pub mod fsck;
 pub mod history;
 pub mod interval;

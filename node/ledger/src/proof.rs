@@ -16,6 +16,7 @@ use crate::{
 };
 use phalanx_types::{
     Checkpoint, CommitCertificate, Genesis, Hash, Header, Height, Receipt, ReceiptIndex, ValidatorSet,
+    cosign::{Cosignatures, set_hash},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -57,6 +58,10 @@ pub struct SetChange {
 pub struct Anchor {
     /// The checkpoint.
     pub checkpoint: Checkpoint,
+    /// Who has signed it for the chain, where that is known. It is for whoever knows
+    /// the chain to check the signatures; here only the set is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cosigned: Option<Cosignatures>,
     /// In the history tree.
     pub history: Inclusion,
     /// In the interval tree.
@@ -115,6 +120,18 @@ pub enum ExportError {
 /// # Errors
 /// See [`ExportError`].
 pub fn export<K: Kv>(ledger: &Ledger<K>, index: ReceiptIndex) -> Result<Vec<u8>, ExportError> {
+    export_cosigned(ledger, index, |_| Ok(None))
+}
+
+/// The same with the signatures under the receipt's checkpoint that `cosigned` finds.
+///
+/// # Errors
+/// See [`ExportError`].
+pub fn export_cosigned<K: Kv>(
+    ledger: &Ledger<K>,
+    index: ReceiptIndex,
+    cosigned: impl FnOnce(&Checkpoint) -> Result<Option<Cosignatures>, StoreError>,
+) -> Result<Vec<u8>, ExportError> {
     let last = ledger.tip().next_receipt.0.saturating_sub(1);
     let absent = || ExportError::Absent(index, last);
     let receipt = ledger.receipt(index)?.ok_or_else(absent)?;
@@ -153,7 +170,7 @@ pub fn export<K: Kv>(ledger: &Ledger<K>, index: ReceiptIndex) -> Result<Vec<u8>,
                 index: index.0,
                 path: ledger.history().inclusion(index.0, size)?.ok_or_else(absent)?,
             };
-            Some(Anchor { checkpoint, history, interval })
+            Some(Anchor { cosigned: cosigned(&checkpoint)?, checkpoint, history, interval })
         }
     };
     let mut file = ProofFile {
@@ -285,8 +302,11 @@ pub fn verify(bytes: &[u8], trust: &Trust<'_>) -> Result<Shown, VerifyError> {
     Ok(shown)
 }
 
-/// A proof file of this version in its one form.
-fn read(bytes: &[u8]) -> Result<ProofFile, VerifyError> {
+/// A proof file of this version in its one form; nothing else of it is checked.
+///
+/// # Errors
+/// When it is no such file.
+pub fn read(bytes: &[u8]) -> Result<ProofFile, VerifyError> {
     if bytes.len() > PROOF_BYTES_MAX {
         return Err(VerifyError::Unreadable(format!(
             "it has {} bytes; at most {PROOF_BYTES_MAX}",
@@ -442,10 +462,15 @@ fn decided(
 }
 
 fn anchored(anchor: &Anchor, file: &ProofFile) -> Result<(), VerifyError> {
-    let Anchor { checkpoint, history, interval } = anchor;
+    let Anchor { checkpoint, cosigned, history, interval } = anchor;
     let field = |name: &str| format!("anchor.{name}");
     if checkpoint.mesh != file.header.mesh || checkpoint.version != phalanx_types::checkpoint::VERSION {
         return Err(mismatch(field("checkpoint"), "it is not a version 1 checkpoint of this mesh"));
+    }
+    if let Some(cosigned) = cosigned
+        && (cosigned.signatures.len() > cosigned.set.len() || set_hash(&cosigned.set) != checkpoint.set_hash)
+    {
+        return Err(mismatch(field("cosigned.set"), "it is not the set that the checkpoint names"));
     }
     if file.header.height < checkpoint.first_beat || file.header.height > checkpoint.last_beat {
         return Err(mismatch(field("checkpoint.first_beat"), "the beat is not in its interval"));

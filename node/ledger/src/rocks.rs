@@ -96,7 +96,7 @@ fn holds_tables_or_logs(folder: &Path) -> bool {
     })
 }
 
-fn store_error(error: rocksdb::Error) -> StoreError {
+pub(crate) fn store_error(error: rocksdb::Error) -> StoreError {
     let reason = error.to_string();
     let full = reason.contains("No space left") || reason.contains("ENOSPC") || reason.contains("quota");
     match error.kind() {

@@ -126,6 +126,13 @@ pub enum Fault {
     Garbage,
     /// It served a wrong beat, certificate or snapshot chunk.
     BadSync,
+    /// Its account signed another checkpoint than the mesh has closed.
+    WrongCheckpoint,
+}
+
+impl Fault {
+    /// The last one in order.
+    pub const LAST: Self = Self::WrongCheckpoint;
 }
 
 /// A validator's accusation. When validators with more than a third of the

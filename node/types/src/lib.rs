@@ -21,6 +21,7 @@ pub mod beat;
 pub mod certificate;
 pub mod checkpoint;
 pub mod codec;
+pub mod cosign;
 pub mod crypto;
 pub mod envelope;
 pub mod evidence;

@@ -1,7 +1,7 @@
 //! Who finds whom, who is let in, and what passes.
 
 use libp2p::identity::Keypair;
-use phalanx_p2p::{Lane, Limits, MeshConfig, MeshEvent, MeshHandle, PeerKey, Verdict, start};
+use phalanx_p2p::{Lane, Limits, MeshConfig, MeshEvent, MeshHandle, PeerKey, Service, Verdict, start};
 use std::{collections::BTreeMap, time::Duration};
 use tokio::{sync::mpsc::Receiver, time::timeout};
 use zeroize::Zeroizing;
@@ -156,7 +156,7 @@ async fn a_stranger_gets_no_connection_and_hears_nothing() {
         }
     }
     assert!(one.handle.peers().await.iter().all(|p| p.key != key(5)));
-    let answer = stranger.handle.request(key(1), b"hello".to_vec()).await;
+    let answer = stranger.handle.request(key(1), Service::Beats, b"hello".to_vec()).await;
     assert!(answer.is_err());
     drop(one.events.try_recv());
 }
@@ -170,7 +170,7 @@ async fn a_question_gets_its_answer_and_a_ban_ends_that() {
     two.meets(&[1]).await;
     let asking = {
         let handle = two.handle.clone();
-        tokio::spawn(async move { handle.request(key(1), b"what".to_vec()).await })
+        tokio::spawn(async move { handle.request(key(1), Service::Beats, b"what".to_vec()).await })
     };
     let token = one
         .until(|event| match event {
@@ -185,7 +185,7 @@ async fn a_question_gets_its_answer_and_a_ban_ends_that() {
     let reports = one.handle.peers().await;
     let report = reports.iter().find(|p| p.key == key(2)).unwrap();
     assert!(report.banned_ms.is_some() && report.reason.as_deref() == Some("for the test"));
-    assert!(two.handle.request(key(1), b"again".to_vec()).await.is_err());
+    assert!(two.handle.request(key(1), Service::Beats, b"again".to_vec()).await.is_err());
     one.handle.unban(key(2)).await;
     two.meets(&[1]).await;
 }

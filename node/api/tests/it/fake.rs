@@ -111,6 +111,9 @@ impl NodeView for Fake {
     fn beat(&self, height: u64) -> BoxFuture<'_, Answer> {
         told(&height.to_string())
     }
+    fn checkpoint(&self, number: u64) -> BoxFuture<'_, Answer> {
+        told(&number.to_string())
+    }
     fn peers(&self) -> BoxFuture<'_, Answer> {
         told("peers")
     }

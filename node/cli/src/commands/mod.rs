@@ -1,6 +1,8 @@
 //! The commands, one file each.
 
 pub mod agent;
+mod anchored;
+pub mod chain;
 pub mod checkpoint;
 pub mod config;
 pub mod devnet;

@@ -1,6 +1,8 @@
 //! `phalanx receipt`.
 
+use super::anchored::{self, Genuine};
 use crate::{
+    chain::ChainArgs,
     home::Home,
     output::{Code, Failure, Format},
     proofs::{self, TrustArgs},
@@ -16,7 +18,7 @@ use serde_json::{Value, json};
 use std::{
     fs,
     io::{Read, Write},
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
 /// Shows, exports and verifies receipts.
@@ -45,6 +47,12 @@ pub enum Command {
         file: PathBuf,
         #[command(flatten)]
         trust: TrustArgs,
+        /// Asks the chain too, whether the receipt's checkpoint is anchored.
+        #[command(flatten)]
+        chain: ChainArgs,
+        /// How many blocks deep is final [default: that of config.toml, or 12].
+        #[arg(long, value_name = "BLOCKS")]
+        depth: Option<u64>,
     },
 }
 
@@ -68,7 +76,9 @@ pub fn run(home: &Home, format: Format, command: Command) -> Result<Code> {
             std::io::stdout().lock().write_all(&export(home, &id)?)?;
             Ok(Code::Done)
         }
-        Command::Verify { file, trust } => verify(home, format, &file, &trust),
+        Command::Verify { file, trust, chain, depth } => {
+            verify(home, format, &Question { file, trust, chain, depth })
+        }
     }
 }
 
@@ -103,18 +113,29 @@ fn none_of(id: &str) -> String {
     format!("no receipt is about {id}: give an index, or the whole id of a job")
 }
 
-fn verify(home: &Home, format: Format, file: &PathBuf, trust: &TrustArgs) -> Result<Code> {
+/// What is to be verified, and whom to trust.
+struct Question {
+    file: PathBuf,
+    trust: TrustArgs,
+    chain: ChainArgs,
+    depth: Option<u64>,
+}
+
+fn read(file: &Path) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     if file.as_os_str() == "-" {
         std::io::stdin().lock().take(proof::PROOF_BYTES_MAX as u64 + 1).read_to_end(&mut bytes)?;
     } else {
         bytes = fs::read(file).with_context(|| format!("{} cannot be read", file.display()))?;
     }
-    match trust.verifier(home)?.verify(&bytes) {
-        Ok(shown) => {
-            format.print(|| proofs::words(&shown), json!({"is_valid": true, "shown": shown}));
-            Ok(Code::Done)
-        }
+    Ok(bytes)
+}
+
+fn verify(home: &Home, format: Format, question: &Question) -> Result<Code> {
+    let bytes = read(&question.file)?;
+    let verifier = question.trust.verifier(home)?;
+    let shown = match verifier.verify(&bytes) {
+        Ok(shown) => shown,
         Err(error) => {
             let code = match error {
                 VerifyError::Unreadable(_) => Code::Unreadable,
@@ -125,7 +146,49 @@ fn verify(home: &Home, format: Format, file: &PathBuf, trust: &TrustArgs) -> Res
                 || format!("not valid: {error}"),
                 json!({"is_valid": false, "reason": error.to_string()}),
             );
-            Ok(code)
+            return Ok(code);
         }
-    }
+    };
+    let anchor = proof::read(&bytes)?.anchor;
+    let genuine =
+        anchor.as_ref().map(|a| Genuine::of(&a.checkpoint, a.cosigned.as_ref(), verifier.document()));
+    let refuted = genuine.as_ref().filter(|genuine| genuine.is_refuted());
+    let verdict = match &anchor {
+        Some(anchor) if question.chain.is_online() => {
+            let none = |_, _| Ok(Vec::new());
+            let asked = anchored::on_chain(home, &question.chain, &anchor.checkpoint, question.depth, none);
+            Some(super::block_on(asked)?)
+        }
+        _ => None,
+    };
+    // Without a closed interval there is nothing that a chain could know.
+    let is_open = anchor.is_none() && question.chain.is_online();
+    let code = match (&verdict, refuted) {
+        (_, Some(_)) => Code::Refused,
+        _ if is_open => Code::Refused,
+        (Some(verdict), None) => anchored::code(verdict),
+        (None, None) => Code::Done,
+    };
+    let text = || {
+        let word = if code == Code::Done { "valid" } else { "not valid" };
+        let mut text = format!("{word}: {}\n", proofs::words(&shown));
+        if let Some(genuine) = &genuine
+            && (genuine.is_shown() || genuine.is_refuted())
+        {
+            text.push_str(&format!("  checkpoint signed by: {}\n", genuine.words));
+        }
+        if let Some(verdict) = &verdict {
+            text.push_str(&anchored::words(verdict));
+        }
+        if is_open {
+            text.push_str(
+                "  chain: its interval is open, so that nothing of it is anchored yet: export it later\n",
+            );
+        }
+        text
+    };
+    let value =
+        json!({"is_valid": code == Code::Done, "shown": shown, "signatures": genuine, "chain": verdict});
+    format.print(text, value);
+    Ok(code)
 }

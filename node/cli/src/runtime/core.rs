@@ -114,6 +114,11 @@ impl Core {
         std::mem::take(&mut self.accusations.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// Has somebody accused, of what was seen outside consensus.
+    pub fn accuse(&self, accusation: Accusation) {
+        self.accusations.lock().unwrap_or_else(PoisonError::into_inner).push(accusation);
+    }
+
     /// Waits until the core cannot go on, and says why.
     pub async fn fatal(&self) -> Fatal {
         let mut fatal = self.fatal.clone();

@@ -13,7 +13,7 @@ use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
-use tokio::sync::{broadcast, oneshot};
+use tokio::sync::{broadcast, mpsc, oneshot};
 
 /// How long an envelope of the host is valid.
 const EXPIRY_MS: u64 = 120_000;
@@ -38,11 +38,23 @@ pub struct Host {
     pub sender: Sender,
     pub core: Core,
     pub decisions: broadcast::Receiver<Arc<Decision>>,
+    /// What this validator sees on the chain, where there is one.
+    pub observed: Option<mpsc::Receiver<Operation>>,
 }
 
 /// What a state wants of this node's workers.
 pub fn wanted(fabric: &Fabric, offers: &[WorkerOffer]) -> Vec<WantedAttempt> {
     offers.iter().flat_map(|offer| fabric.wanted(&offer.worker)).collect()
+}
+
+/// What was seen next on the chain; never, where there is none.
+async fn next(observed: &mut Option<mpsc::Receiver<Operation>>) -> Operation {
+    if let Some(receiver) = observed
+        && let Some(operation) = receiver.recv().await
+    {
+        return operation;
+    }
+    std::future::pending().await
 }
 
 impl Host {
@@ -63,6 +75,7 @@ impl Host {
                     Ok(_) | Err(broadcast::error::RecvError::Lagged(_)) => self.reconcile(),
                     Err(broadcast::error::RecvError::Closed) => break Ok(()),
                 },
+                seen = next(&mut self.observed) => self.send(true, vec![seen]).await,
                 exit = self.workers.next_exit() => exit.map_err(Into::into),
                 _ = tick.tick() => {
                     self.workers.expire(self.core.lease_clock());

@@ -1,10 +1,12 @@
 //! A running node.
 //!
-//! Four parts, joined by bounded channels: the *core*, a thread of its own that
+//! Five parts, joined by bounded channels: the *core*, a thread of its own that
 //! owns consensus, replica and store; the *network*, which carries bytes and
-//! verdicts; the *host*, which runs this node's workers; and the HTTP interface.
+//! verdicts; the *host*, which runs this node's workers; the *chain*'s part, where the
+//! genesis names one; and the HTTP interface.
 //! The core is the only one that decides anything.
 
+mod chain;
 pub mod core;
 mod host;
 mod latency;
@@ -55,7 +57,7 @@ pub fn log_to_stderr(default: &str) {
 }
 
 /// Runs a node until it is told to stop, or cannot go on.
-pub async fn run(home: &Home, out: PathBuf) -> Result<()> {
+pub async fn run(home: &Home, out: PathBuf, dev: bool) -> Result<()> {
     let config = home.config()?;
     let genesis = home.genesis()?;
     let _lock = home.lock()?;
@@ -99,6 +101,12 @@ pub async fn run(home: &Home, out: PathBuf) -> Result<()> {
         },
         &wanted,
     )?;
+    let (events, _) = broadcast::channel(EVENTS_MAX);
+    let opened = chain::open(home, &genesis, config.chain.as_ref(), vote.public(), dev, events.clone())?;
+    let (chain, chain_handle, observed) = match opened {
+        Some(opened) => (Some(opened.chain), Some(opened.handle), Some(opened.operations)),
+        None => (None, None, None),
+    };
     let sequences = sequence::Sequences::open(&home.file("sequences"))?;
     let listener = tokio::net::TcpListener::bind(config.api)
         .await
@@ -114,7 +122,6 @@ pub async fn run(home: &Home, out: PathBuf) -> Result<()> {
         limits: Limits::default(),
     })?;
     let (decisions, _) = broadcast::channel(DECISIONS_MAX);
-    let (events, _) = broadcast::channel(EVENTS_MAX);
     let (core, core_outputs) = core::start(consensus, first, decisions.clone())?;
 
     let pending = net::Pending::default();
@@ -126,7 +133,18 @@ pub async fn run(home: &Home, out: PathBuf) -> Result<()> {
         decisions: decisions.subscribe(),
         pending: pending.clone(),
         admitted: labels,
+        chain: chain_handle.clone(),
     }));
+    let chain = {
+        let (core, mesh, decisions) = (core.clone(), mesh.clone(), decisions.subscribe());
+        let job = home.file("anchoring.json");
+        tokio::spawn(async move {
+            match chain {
+                Some(chain) => chain.run(core, mesh, decisions, job).await,
+                None => std::future::pending().await,
+            }
+        })
+    };
     let sender = net::Sender { mesh: mesh.clone(), core: core.clone(), pending };
     let host = host::Host {
         mesh_id: genesis.mesh,
@@ -138,6 +156,7 @@ pub async fn run(home: &Home, out: PathBuf) -> Result<()> {
         sender: sender.clone(),
         core: core.clone(),
         decisions: decisions.subscribe(),
+        observed,
     };
     let (stop_host, host_stopped) = tokio::sync::oneshot::channel();
     let mut host = tokio::spawn(host.run(host_stopped));
@@ -146,7 +165,7 @@ pub async fn run(home: &Home, out: PathBuf) -> Result<()> {
     tokio::spawn(view::tell_events(decisions.subscribe(), events.clone()));
 
     let router = phalanx_api::router(
-        view::View { core: core.clone(), sender, mesh: mesh.clone(), events, decisions },
+        view::View { core: core.clone(), sender, mesh: mesh.clone(), events, decisions, chain: chain_handle },
         token,
     );
     let server = tokio::spawn(async move { axum::serve(listener, router).await });
@@ -163,6 +182,11 @@ pub async fn run(home: &Home, out: PathBuf) -> Result<()> {
             .and_then(|ended| ended)
             .and(Err(anyhow::anyhow!("they ended")))
             .context("the workers of this node cannot go on"),
+        ended = chain => ended
+            .map_err(Into::into)
+            .and_then(|ended| ended)
+            .and(Err(anyhow::anyhow!("it ended")))
+            .context("the chain's part of this node cannot go on"),
         ended = network => ended.map_err(Into::into).and(Err(anyhow::anyhow!("the network part ended"))),
     };
     tracing::info!("stopping");

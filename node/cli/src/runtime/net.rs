@@ -1,13 +1,19 @@
 //! Between the core and the mesh.
 
-use super::core::{Core, CoreOutput, Input};
+use super::{
+    chain::{ChainHandle, ToCosign},
+    core::{Core, CoreOutput, Input},
+};
 use phalanx_consensus::{
     Event, Output,
     wire::{self, SyncResponse},
 };
-use phalanx_p2p::{Lane, MeshEvent, MeshHandle, PeerKey, Verdict};
+use phalanx_p2p::{Lane, MeshEvent, MeshHandle, PeerKey, Service, Verdict};
 use phalanx_replica::{Decision, IntakeError, PoolError, snapshot::decode_query};
-use phalanx_types::{Hash, PublicKey, SignedEnvelope, crypto::verify_batch, encode, evidence::Fault};
+use phalanx_types::{
+    Hash, PublicKey, SignedEnvelope, cosign::Cosigned, crypto::verify_batch, encode, evidence::Fault,
+    units::CheckpointNumber,
+};
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -83,6 +89,7 @@ pub struct Net {
     pub decisions: broadcast::Receiver<Arc<Decision>>,
     pub pending: Pending,
     pub admitted: BTreeMap<PeerKey, String>,
+    pub chain: Option<ChainHandle>,
 }
 
 pub async fn run(mut net: Net) {
@@ -113,6 +120,17 @@ impl Net {
             MeshEvent::Message { token, source, lane: Lane::Inputs, payloads, .. } => {
                 self.envelopes(token, source, payloads).await;
             }
+            MeshEvent::Message { token, lane: Lane::Checkpoints, payloads, .. } => {
+                let bytes = payloads.into_iter().next().unwrap_or_default();
+                if !self.cosign(ToCosign::Gossip { token, bytes }) {
+                    self.mesh.report(token, Verdict::Ignore).await;
+                }
+            }
+            MeshEvent::Request { token, service: Service::Checkpoints, bytes, .. } => {
+                if !self.cosign(ToCosign::Query { token, bytes }) {
+                    self.mesh.respond(token, encode(&Vec::<(CheckpointNumber, Cosigned)>::new())).await;
+                }
+            }
             MeshEvent::Message { token, source, lane, payloads, .. } => {
                 let lane = if lane == Lane::Votes { wire::Lane::Votes } else { wire::Lane::Proposals };
                 let Some(bytes) = payloads.into_iter().next() else { return };
@@ -121,7 +139,7 @@ impl Net {
                     self.mesh.report(token, Verdict::Ignore).await;
                 }
             }
-            MeshEvent::Request { token, peer, bytes } => {
+            MeshEvent::Request { token, peer, service: Service::Beats, bytes } => {
                 self.core.offer(Input::Event(Event::Request { from: peer.0, token: token.0, bytes }, None));
             }
             MeshEvent::Banned { peer, reason, is_flood } => {
@@ -134,6 +152,11 @@ impl Net {
             MeshEvent::Disconnected(peer) => tracing::info!(%peer, "disconnected"),
             MeshEvent::Listening(address) => tracing::info!(address, "listening"),
         }
+    }
+
+    /// Hands something to the chain's part; false when there is none, or no room.
+    fn cosign(&self, what: ToCosign) -> bool {
+        self.chain.as_ref().is_some_and(|chain| chain.inbox.try_send(what).is_ok())
     }
 
     /// Envelopes from a peer: all signatures hold, or none of them counts.
@@ -173,7 +196,7 @@ impl Net {
             CoreOutput::Output(Output::Request { peer, bytes }) => {
                 let (mesh, core) = (self.mesh.clone(), self.core.clone());
                 tokio::spawn(async move {
-                    let event = match mesh.request(PeerKey(peer), bytes).await {
+                    let event = match mesh.request(PeerKey(peer), Service::Beats, bytes).await {
                         Ok(bytes) => Event::Response { from: peer, bytes },
                         Err(_) => Event::RequestFailed { from: peer },
                     };

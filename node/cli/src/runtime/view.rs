@@ -1,6 +1,7 @@
 //! What a node shows to the HTTP interface.
 
 use super::{
+    chain::{ChainHandle, Level},
     core::Core,
     net::{SendError, Sender},
 };
@@ -11,8 +12,8 @@ use phalanx_ledger::{Ledger, RocksKv, StoreError, proof};
 use phalanx_p2p::{MeshHandle, PeerKey};
 use phalanx_replica::{Decision, IntakeError, PoolError};
 use phalanx_types::{
-    Hash, Height, JobId, Operation, PublicKey, Receipt, ReceiptIndex, ReceiptKind, SignedEnvelope,
-    units::CheckpointNumber,
+    Checkpoint, Hash, Height, JobId, Operation, PublicKey, Receipt, ReceiptIndex, ReceiptKind,
+    SignedEnvelope, cosign::Cosignatures, units::CheckpointNumber,
 };
 use serde_json::{Value, json};
 use std::{sync::Arc, time::Duration};
@@ -29,6 +30,7 @@ pub struct View {
     pub mesh: MeshHandle,
     pub events: broadcast::Sender<Arc<str>>,
     pub decisions: broadcast::Sender<Arc<Decision>>,
+    pub chain: Option<ChainHandle>,
 }
 
 fn busy() -> ApiError {
@@ -83,14 +85,33 @@ fn job_row(id: &JobId, job: &Job) -> Value {
     })
 }
 
+/// How much stands behind a checkpoint: what is in the ledger is decided, and only a
+/// chain lifts it higher.
+fn level(chain: Option<&ChainHandle>, number: CheckpointNumber) -> &'static str {
+    chain.map_or(Level::Decided, |chain| chain.shared.level(number)).word()
+}
+
 /// A receipt with its hash, and how much stands behind it.
-fn receipt_json(ledger: &Ledger<RocksKv>, receipt: &Receipt) -> Result<Value, ApiError> {
-    let checkpoint = ledger.checkpoint_of(receipt.index).map_err(|e| store(&e))?;
-    // What is in the ledger is decided. A checkpoint lifts it no higher until it is signed.
+fn receipt_json(
+    ledger: &Ledger<RocksKv>,
+    chain: Option<&ChainHandle>,
+    receipt: &Receipt,
+) -> Result<Value, ApiError> {
+    let checkpoint = ledger.checkpoint_of(receipt.index).map_err(|e| store(&e))?.map(|c| c.number);
     Ok(json!({
-        "receipt": to_json(receipt)?, "hash": receipt.hash(), "level": "decided",
-        "checkpoint": checkpoint.map(|c| c.number),
+        "receipt": to_json(receipt)?, "hash": receipt.hash(),
+        "level": checkpoint.map_or(Level::Decided.word(), |number| level(chain, number)),
+        "checkpoint": checkpoint,
     }))
+}
+
+/// Who has signed a checkpoint, as far as it is known here.
+fn cosignatures(
+    chain: Option<&ChainHandle>,
+    checkpoint: &Checkpoint,
+) -> Result<Option<Cosignatures>, StoreError> {
+    let Some(chain) = chain else { return Ok(None) };
+    chain.shared.signatures(checkpoint.number, &checkpoint.set_hash)
 }
 
 /// What the node is, in one object.
@@ -213,7 +234,10 @@ impl View {
                         .map_err(|e| store(&e))
                 });
                 let list = list.await?;
-                list.iter().map(|c| json!({"checkpoint": c, "hash": c.hash()})).collect()
+                let chain = self.chain.as_ref();
+                list.iter()
+                    .map(|c| json!({"checkpoint": c, "hash": c.hash(), "level": level(chain, c.number)}))
+                    .collect()
             }
             other => {
                 return Err(ApiError::bad_request(
@@ -244,6 +268,9 @@ impl NodeView for View {
             if let (Value::Object(own), Value::Object(rest)) = (&mut answer, status_json(&fabric)) {
                 own.extend(rest);
                 own.insert("peers_connected".to_owned(), connected.into());
+                if let Some(chain) = &self.chain {
+                    own.insert("chain".to_owned(), chain.shared.status(fabric.chain()));
+                }
             }
             Ok(answer)
         }
@@ -264,13 +291,14 @@ impl NodeView for View {
             let id = Self::find_job(&fabric, &id)?;
             let job = fabric.job(&id).ok_or_else(|| ApiError::not_found(format!("job {id}")))?;
             let table = matches!(job.phase, Phase::Queued).then(|| fabric.candidates(&id)).flatten();
+            let chain = self.chain.clone();
             let receipts = self
                 .ask(move |ledger| {
                     let indexes = ledger.receipts_of(&id.to_string(), RECEIPTS_MAX).map_err(|e| store(&e))?;
                     let mut receipts = Vec::new();
                     for index in indexes {
                         if let Some(receipt) = ledger.receipt(index).map_err(|e| store(&e))? {
-                            receipts.push(receipt_json(ledger, &receipt)?);
+                            receipts.push(receipt_json(ledger, chain.as_ref(), &receipt)?);
                         }
                     }
                     Ok(receipts)
@@ -285,10 +313,11 @@ impl NodeView for View {
     }
 
     fn receipt(&self, index: u64) -> BoxFuture<'_, Answer> {
+        let chain = self.chain.clone();
         self.ask(move |ledger| {
             let receipt = ledger.receipt(ReceiptIndex(index)).map_err(|e| store(&e))?;
             let receipt = receipt.ok_or_else(|| ApiError::not_found(format!("receipt {index}")))?;
-            receipt_json(ledger, &receipt)
+            receipt_json(ledger, chain.as_ref(), &receipt)
         })
         .boxed()
     }
@@ -302,8 +331,10 @@ impl NodeView for View {
     }
 
     fn proof(&self, index: u64) -> BoxFuture<'_, Result<Vec<u8>, ApiError>> {
+        let chain = self.chain.clone();
         self.ask(move |ledger| {
-            proof::export(ledger, ReceiptIndex(index)).map_err(|error| match error {
+            let cosigned = |checkpoint: &Checkpoint| cosignatures(chain.as_ref(), checkpoint);
+            proof::export_cosigned(ledger, ReceiptIndex(index), cosigned).map_err(|error| match error {
                 proof::ExportError::Store(error) => store(&error),
                 other => ApiError::not_found(format!("proof of receipt {index}: {other}")),
             })
@@ -330,6 +361,21 @@ impl NodeView for View {
             let beat = ledger.beat(Height(height)).map_err(|e| store(&e))?;
             let beat = beat.ok_or_else(|| ApiError::not_found(format!("beat {height}")))?;
             Ok(json!({"id": beat.id(), "header": beat.header, "envelopes": beat.envelopes.len()}))
+        })
+        .boxed()
+    }
+
+    fn checkpoint(&self, number: u64) -> BoxFuture<'_, Answer> {
+        let chain = self.chain.clone();
+        self.ask(move |ledger| {
+            let number = CheckpointNumber(number);
+            let checkpoint = ledger.checkpoint(number).map_err(|e| store(&e))?;
+            let checkpoint = checkpoint.ok_or_else(|| ApiError::not_found(format!("checkpoint {number}")))?;
+            let cosigned = cosignatures(chain.as_ref(), &checkpoint).map_err(|e| store(&e))?;
+            Ok(json!({
+                "checkpoint": checkpoint, "hash": checkpoint.hash(), "level": level(chain.as_ref(), number),
+                "cosigned": cosigned,
+            }))
         })
         .boxed()
     }

@@ -375,7 +375,11 @@ fn bad_input_is_refused_with_a_remedy() {
     owned.keystore("key.json", 1, "right horse");
     owned.write_private("wrong", b"wrong horse\n");
     told(3, &sign("tx.json", &["--keystore", "key.json", "--password-file", "wrong"]), "does not open");
-    told(4, &sign("tx.json", &["--keystore", "absent.json", "--password-file", "wrong"]), "cannot read absent.json: No such file");
+    told(
+        4,
+        &sign("tx.json", &["--keystore", "absent.json", "--password-file", "wrong"]),
+        "cannot read absent.json: No such file",
+    );
     owned.write("readable", b"right horse");
     told(3, &sign("tx.json", &["--keystore", "key.json", "--password-file", "readable"]), "chmod 600");
     let no_owner = owned.online(&["tx", "sign", "tx.json", "--dev", "--dev-key", "7"]);

@@ -108,7 +108,7 @@ fn commands_are_obeyed_in_their_order_whatever_order_they_are_seen_in() {
     let words: Vec<&str> = applied.receipts.iter().map(|r| r.subject.as_str()).collect();
     assert_eq!(words, ["pause", "resume", "pause"]);
     assert_eq!(world.fabric.chain().unwrap().applied, 3);
-    assert_eq!(world.fabric.next_to_observe(&key("v1")), Some(4));
+    assert_eq!(world.fabric.told(&key("v1"), 4), None);
 }
 
 #[test]

@@ -139,7 +139,7 @@ fn show(
         let mut lines = Vec::with_capacity(file.evidence.len());
         for (piece, number) in file.evidence.iter().zip(1..) {
             let (is_valid, verdict) = match verifier.verify(&serde_json::to_vec(piece)?) {
-                Ok(shown) => (true, proofs::words(&shown)),
+                Ok(shown) => (true, format!("valid: {}", proofs::words(&shown))),
                 Err(error) => (false, format!("not valid: {error}")),
             };
             if !is_valid {

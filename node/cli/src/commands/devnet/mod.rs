@@ -1,9 +1,12 @@
 //! `phalanx devnet`.
 
+mod anchoring;
+
 use crate::{
     founding::{self, ModeWord, Plan, TENANT},
     output::{Code, Failure, Format, say},
 };
+use anchoring::DevChain;
 use anyhow::{Context, Result};
 use phalanx_devnet::{Devnet, Judgement, NodeSpec, Outage, Run, trace::Trace};
 use phalanx_fabric::defaults::planetary;
@@ -60,6 +63,10 @@ pub struct Args {
     /// Who proposes beats.
     #[arg(long, value_enum, default_value_t)]
     mode: ModeWord,
+    /// Anchors on a development chain: the folder of the contracts, with npm's packages
+    /// in it.
+    #[arg(long, value_name = "DIR")]
+    contracts: Option<PathBuf>,
 }
 
 fn folder(given: Option<PathBuf>) -> Result<PathBuf> {
@@ -145,6 +152,17 @@ pub fn run(format: Format, args: Args) -> Result<Code> {
     let mut devnet = Devnet::new(&binary, specs);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
+        let chain = match &args.contracts {
+            Some(folder) => {
+                let chain = Box::pin(DevChain::start(folder, &founded.homes, &binary, &out)).await?;
+                if format == Format::Text {
+                    say(&chain.banner());
+                }
+                devnet.always_with(&["--dev"]);
+                Some(chain)
+            }
+            None => None,
+        };
         devnet.start_all()?;
         let judged = tokio::select! {
             judged = phalanx_devnet::run(&mut devnet, &plan) => judged,
@@ -162,6 +180,20 @@ pub fn run(format: Format, args: Args) -> Result<Code> {
         };
         report(format, &judgement, &names);
         let is_proven = prove(format, &devnet, &judgement, &binary, &out).await?;
+        let first = devnet.clients().into_iter().next();
+        let shown = match (&chain, first, judgement.receipt) {
+            (Some(chain), Some(client), Some(index)) => match Box::pin(chain.verify(&client, index)).await {
+                Ok(shown) => Some(shown),
+                Err(error) => {
+                    devnet.stop_all(STOP_WITHIN).await;
+                    return Err(error);
+                }
+            },
+            _ => None,
+        };
+        if let Some(shown) = &shown {
+            conclude(format, shown);
+        }
         if !args.once {
             say(&format!(
                 "the mesh stays up; look at it with `phalanx status --home {}/node-1`; Ctrl-C ends it",
@@ -173,7 +205,8 @@ pub fn run(format: Format, args: Args) -> Result<Code> {
         if !killed.is_empty() {
             eprintln!("had to be killed after {} s: {}", STOP_WITHIN.as_secs(), killed.join(", "));
         }
-        let is_good = judgement.is_good() && is_proven && killed.is_empty();
+        let is_anchored = chain.is_none() || shown.as_ref().is_some_and(|shown| shown.is_verified);
+        let is_good = judgement.is_good() && is_proven && is_anchored && killed.is_empty();
         Ok(if is_good { Code::Done } else { Code::Refused })
     })
 }
@@ -194,6 +227,15 @@ fn report(format: Format, judgement: &Judgement, names: &[String]) {
         text
     };
     format.print(text, value);
+}
+
+/// What the chain's part has shown, in a line.
+fn conclude(format: Format, shown: &anchoring::Shown) {
+    let text = || {
+        let verdict = if shown.is_verified { "verified" } else { "NOT verified" };
+        format!("anchored checkpoints {}, receipt {} {verdict} to the chain", shown.anchored, shown.receipt)
+    };
+    format.print(text, json!({"chain": shown}));
 }
 
 /// Stores the proof of the last job's end and verifies it with the binary, as a

@@ -1,0 +1,316 @@
+//! Checkpoints on their way from decided to cosigned.
+//!
+//! [`Cosigner`] is the rules, without a clock, a disk or a network: it is told
+//! which checkpoints this mesh has closed and which signatures come in, and says
+//! what is to be signed, sent and kept.
+//!
+//! - **S1** A signature is asked for at most once a number, and never for another
+//!   checkpoint than the one that this node's own ledger has closed.
+//! - **S2** What is kept is bounded: a window of [`WINDOW`] checkpoints behind the
+//!   last one that is anchored for good, and of each at most one signature a member
+//!   of its set. Nothing that a peer sends adds a checkpoint or a member.
+//! - **S3** A checkpoint is cosigned when members of the set that it names have
+//!   signed with more than two thirds of its weight, as the contract asks.
+
+use crate::{
+    address::Address,
+    contracts::SignedCheckpoint,
+    digest::{self, SetEntry},
+    keys::EcdsaSignature,
+};
+use phalanx_types::{
+    Checkpoint, Hash, Height, PublicKey,
+    cosign::{AccountSignature, CheckpointSignature, Cosigned, RegisteredValidator},
+    units::CheckpointNumber,
+};
+use std::{collections::BTreeMap, sync::Arc};
+
+/// Checkpoints behind the last one that is anchored for good. Where the chain is
+/// away for longer, newer ones wait in the ledger.
+pub const WINDOW: u64 = 16_384;
+
+impl From<&RegisteredValidator> for SetEntry {
+    fn from(v: &RegisteredValidator) -> Self {
+        Self {
+            network_key: v.network_key,
+            vote_key: v.vote_key,
+            account: Address(v.account),
+            weight: v.weight,
+        }
+    }
+}
+
+impl From<&SetEntry> for RegisteredValidator {
+    fn from(e: &SetEntry) -> Self {
+        Self { account: e.account.0, network_key: e.network_key, vote_key: e.vote_key, weight: e.weight }
+    }
+}
+
+/// What a signature that came in is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Heard {
+    /// New, and to be kept and passed on; `is_cosigned` when it was the last one
+    /// that was needed.
+    New {
+        /// Whether the checkpoint has become cosigned by it.
+        is_cosigned: bool,
+    },
+    /// Known.
+    Known,
+    /// Of a checkpoint that is not closed here yet, or is anchored for good: it may
+    /// be right.
+    Elsewhere,
+    /// By a member of the set, but under another checkpoint of that number: the
+    /// member lies, or this mesh has split.
+    Contradiction {
+        /// The member's vote key.
+        member: PublicKey,
+        /// The last beat of the checkpoint.
+        height: Height,
+        /// What it has signed.
+        signed: Hash,
+        /// What is here.
+        own: Hash,
+    },
+    /// By nobody of the set, or no signature at all.
+    Invalid,
+}
+
+/// A closed checkpoint that is not anchored for good.
+#[derive(Clone, Debug)]
+struct Open {
+    checkpoint: Checkpoint,
+    hash: Hash,
+    digest: Hash,
+    set: Arc<Vec<SetEntry>>,
+    signatures: BTreeMap<Address, EcdsaSignature>,
+    is_cosigned: bool,
+    /// False when something else is kept under this number: then this node may have
+    /// signed that.
+    may_sign: bool,
+}
+
+impl Open {
+    fn member(&self, account: &Address) -> Option<&SetEntry> {
+        self.set.iter().find(|e| e.account == *account)
+    }
+
+    fn weighs(&mut self) {
+        let total: u64 = self.set.iter().map(|e| u64::from(e.weight)).sum();
+        let weight: u64 =
+            self.signatures.keys().filter_map(|who| self.member(who)).map(|e| u64::from(e.weight)).sum();
+        self.is_cosigned = 3 * weight > 2 * total;
+    }
+}
+
+/// The checkpoints between the last one that is anchored for good and the newest.
+#[derive(Clone, Debug)]
+pub struct Cosigner {
+    chain_id: u64,
+    anchor: Address,
+    account: Option<Address>,
+    /// Every checkpoint up to here is anchored for good.
+    through: CheckpointNumber,
+    open: BTreeMap<CheckpointNumber, Open>,
+}
+
+impl Cosigner {
+    /// A cosigner for an anchor; `account` is this node's, when it has one.
+    #[must_use]
+    pub const fn new(chain_id: u64, anchor: Address, account: Option<Address>) -> Self {
+        Self { chain_id, anchor, account, through: CheckpointNumber::ZERO, open: BTreeMap::new() }
+    }
+
+    /// The next checkpoint that it wants to be told of; none when its window is
+    /// full.
+    #[must_use]
+    pub fn wants(&self) -> Option<CheckpointNumber> {
+        let last = self.open.last_key_value().map_or(self.through, |(number, _)| *number);
+        (last.0 < self.through.0.saturating_add(WINDOW)).then(|| last.saturating_add(1))
+    }
+
+    /// Takes in the next checkpoint that the ledger has closed, with its set and
+    /// what was kept of its signatures. Any other than the one that it wants is
+    /// passed over. False when what was kept is of another checkpoint of this number:
+    /// then this node does not sign it (S1).
+    pub fn closed(
+        &mut self,
+        checkpoint: Checkpoint,
+        set: Arc<Vec<SetEntry>>,
+        kept: Option<&Cosigned>,
+    ) -> bool {
+        if self.wants() != Some(checkpoint.number) {
+            return true;
+        }
+        let hash = checkpoint.hash();
+        let digest = digest::checkpoint(self.chain_id, self.anchor, &hash);
+        let number = checkpoint.number;
+        let signatures = BTreeMap::new();
+        let may_sign = kept.is_none_or(|kept| kept.checkpoint == hash);
+        let mut open = Open { checkpoint, hash, digest, set, signatures, is_cosigned: false, may_sign };
+        for kept in kept.filter(|_| may_sign).into_iter().flat_map(|kept| &kept.signatures) {
+            let Ok(signature) = EcdsaSignature::from_bytes_strict(&kept.0) else { continue };
+            let Ok(account) = signature.recover(&open.digest) else { continue };
+            if open.member(&account).is_some() {
+                open.signatures.insert(account, signature);
+            }
+        }
+        open.weighs();
+        self.open.insert(number, open);
+        may_sign
+    }
+
+    /// Forgets what is anchored for good: everything up to `through`.
+    pub fn anchored(&mut self, through: CheckpointNumber) {
+        if through > self.through {
+            self.through = through;
+            self.open = self.open.split_off(&through.saturating_add(1));
+        }
+    }
+
+    /// Begins anew behind `through`: the chain has taken back what was thought to be
+    /// anchored for good.
+    pub fn reopen(&mut self, through: CheckpointNumber) {
+        self.through = through;
+        self.open.clear();
+    }
+
+    /// The checkpoints that this node is to sign, oldest first, at most `max`:
+    /// numbers and digests.
+    #[must_use]
+    pub fn to_sign(&self, max: usize) -> Vec<(CheckpointNumber, Hash)> {
+        let Some(account) = self.account else { return Vec::new() };
+        let unsigned = self.open.iter().filter(|(_, open)| {
+            open.may_sign && open.member(&account).is_some() && !open.signatures.contains_key(&account)
+        });
+        unsigned.map(|(number, open)| (*number, open.digest)).take(max).collect()
+    }
+
+    /// Takes in a signature.
+    pub fn hear(&mut self, heard: &CheckpointSignature) -> Heard {
+        let Some(open) = self.open.get_mut(&heard.number) else { return Heard::Elsewhere };
+        let Ok(signature) = EcdsaSignature::from_bytes_strict(&heard.signature.0) else {
+            return Heard::Invalid;
+        };
+        // Before the work of recovering who signed.
+        if heard.checkpoint == open.hash && open.signatures.values().any(|known| *known == signature) {
+            return Heard::Known;
+        }
+        let digest = if heard.checkpoint == open.hash {
+            open.digest
+        } else {
+            digest::checkpoint(self.chain_id, self.anchor, &heard.checkpoint)
+        };
+        let Ok(account) = signature.recover(&digest) else { return Heard::Invalid };
+        let Some(member) = open.member(&account) else { return Heard::Invalid };
+        if heard.checkpoint != open.hash {
+            return Heard::Contradiction {
+                member: member.vote_key,
+                height: open.checkpoint.last_beat,
+                signed: heard.checkpoint,
+                own: open.hash,
+            };
+        }
+        // Whoever signs is free to sign in several ways; one is enough.
+        if open.signatures.contains_key(&account) {
+            return Heard::Known;
+        }
+        open.signatures.insert(account, signature);
+        let before = open.is_cosigned;
+        open.weighs();
+        Heard::New { is_cosigned: open.is_cosigned && !before }
+    }
+
+    /// What is to be kept of a checkpoint.
+    #[must_use]
+    pub fn known(&self, number: CheckpointNumber) -> Option<Cosigned> {
+        self.open.get(&number).map(|open| Cosigned {
+            checkpoint: open.hash,
+            signatures: open.signatures.values().map(|s| AccountSignature(s.to_64())).collect(),
+        })
+    }
+
+    /// This node's own signatures under checkpoints that are not cosigned, oldest
+    /// first, at most `max`: to be sent again.
+    #[must_use]
+    pub fn own_unheard(&self, max: usize) -> Vec<CheckpointSignature> {
+        let Some(account) = self.account else { return Vec::new() };
+        let own = self.open.iter().filter(|(_, open)| !open.is_cosigned).filter_map(|(number, open)| {
+            let signature = open.signatures.get(&account)?;
+            let signature = AccountSignature(signature.to_64());
+            Some(CheckpointSignature { number: *number, checkpoint: open.hash, signature })
+        });
+        own.take(max).collect()
+    }
+
+    /// The first checkpoint that is not cosigned.
+    #[must_use]
+    pub fn first_missing(&self) -> Option<CheckpointNumber> {
+        self.open.iter().find(|(_, open)| !open.is_cosigned).map(|(number, _)| *number)
+    }
+
+    /// Whether a checkpoint of the window is cosigned; none when it is not in it.
+    #[must_use]
+    pub fn is_cosigned(&self, number: CheckpointNumber) -> Option<bool> {
+        self.open.get(&number).map(|open| open.is_cosigned)
+    }
+
+    /// How many checkpoints behind the last anchored one are cosigned without a
+    /// gap, and how many are closed.
+    #[must_use]
+    pub fn counts(&self) -> (usize, usize) {
+        (self.open.values().take_while(|open| open.is_cosigned).count(), self.open.len())
+    }
+
+    /// Every checkpoint up to here is cosigned.
+    #[must_use]
+    pub fn cosigned_through(&self) -> CheckpointNumber {
+        let last = self.open.iter().take_while(|(_, open)| open.is_cosigned).last();
+        last.map_or(self.through, |(number, _)| *number)
+    }
+
+    /// Own hash of a checkpoint of the window.
+    #[must_use]
+    pub fn hash_of(&self, number: CheckpointNumber) -> Option<Hash> {
+        self.open.get(&number).map(|open| open.hash)
+    }
+
+    /// The members of the set of the first checkpoint after `head`, ascending by
+    /// account: they take turns with anchoring.
+    #[must_use]
+    pub fn members_after(&self, head: CheckpointNumber) -> Option<Arc<Vec<SetEntry>>> {
+        self.open.get(&head.saturating_add(1)).map(|open| Arc::clone(&open.set))
+    }
+
+    /// The cosigned checkpoints after `head` that follow one another, ready for the
+    /// contract, at most `max`.
+    #[must_use]
+    pub fn queue(&self, head: CheckpointNumber, max: usize) -> Vec<SignedCheckpoint> {
+        let ready = self.open.range(head.saturating_add(1)..).take_while(|(_, open)| open.is_cosigned);
+        let mut queue: Vec<SignedCheckpoint> = Vec::new();
+        for (number, open) in ready.take(max) {
+            let expected = queue.last().map_or(head, |s| s.checkpoint.number).saturating_add(1);
+            if *number != expected {
+                break;
+            }
+            let signatures: Vec<EcdsaSignature> = open.signatures.values().copied().collect();
+            let checkpoint = open.checkpoint.clone();
+            queue.push(SignedCheckpoint::new(checkpoint, &signatures, self.chain_id, self.anchor));
+        }
+        queue
+    }
+}
+
+/// Whose turn it is to send a checkpoint to the chain: the place of `account`, from
+/// 0, when the members of a set take turns that begin with another one for each
+/// number. None for who is no member.
+#[must_use]
+pub fn turn(set: &[SetEntry], account: &Address, number: CheckpointNumber) -> Option<u64> {
+    let place = u64::try_from(set.iter().position(|e| e.account == *account)?).ok()?;
+    let count = u64::try_from(set.len()).ok()?;
+    let first = number.0.checked_rem(count)?;
+    Some((place + count - first) % count)
+}
+
+#[cfg(test)]
+mod tests;

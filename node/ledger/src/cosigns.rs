@@ -1,0 +1,214 @@
+//! Signatures under checkpoints, and the sets whose members give them: a store of
+//! its own beside the ledger.
+//!
+//! Nothing in it is agreed, and nothing in it needs to be trusted: a set is found
+//! by its hash, and a signature tells by whom it is. So it may be lost and filled
+//! again, but for one thing: what this node has signed is written, synced, before
+//! anybody sees it ([`Durability::Synced`]), so that it never signs two checkpoints
+//! of one number.
+
+use crate::{
+    kv::{Durability, StoreError},
+    rocks::store_error,
+};
+use phalanx_types::{
+    Hash,
+    codec::decode_exact,
+    cosign::{Cosigned, RegisteredValidator, set_hash},
+    encode,
+    units::CheckpointNumber,
+};
+use rocksdb::{DB, DBRecoveryMode, Direction, IteratorMode, Options, WriteOptions};
+use std::{ops::ControlFlow, path::Path};
+
+/// Bytes of the memory buffer.
+const BUFFER_BYTES: usize = 1 << 20;
+/// Longest record: a set of 128 members, or their signatures.
+const RECORD_BYTES_MAX: usize = 64 << 10;
+/// First byte of the keys of signatures, by checkpoint number.
+const SIGNATURES: u8 = b'c';
+/// First byte of the keys of sets, by hash.
+const SETS: u8 = b's';
+
+/// A store of signatures under checkpoints.
+pub struct CosignStore {
+    db: DB,
+}
+
+impl std::fmt::Debug for CosignStore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "CosignStore({})", self.db.path().display())
+    }
+}
+
+fn signatures_key(number: CheckpointNumber) -> [u8; 9] {
+    let mut key = [SIGNATURES; 9];
+    key.iter_mut().skip(1).zip(number.0.to_be_bytes()).for_each(|(to, from)| *to = from);
+    key
+}
+
+fn set_key(hash: &Hash) -> [u8; 33] {
+    let mut key = [SETS; 33];
+    key.iter_mut().skip(1).zip(hash.0).for_each(|(to, from)| *to = from);
+    key
+}
+
+fn damaged(key: &[u8], reason: impl std::fmt::Display) -> StoreError {
+    StoreError::Io {
+        reason: format!(
+            "cosigns {}: {reason}; stop the node and move the folder cosigns away: the peers fill it again",
+            hex::encode(key)
+        ),
+    }
+}
+
+impl CosignStore {
+    /// Opens the store in a folder, which is made when it is not there.
+    ///
+    /// # Errors
+    /// When it is in use, damaged, or cannot be made.
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        let mut options = Options::default();
+        options.create_if_missing(true);
+        options.set_paranoid_checks(true);
+        options.set_wal_recovery_mode(DBRecoveryMode::PointInTime);
+        options.set_write_buffer_size(BUFFER_BYTES);
+        options.set_max_open_files(16);
+        options.set_keep_log_file_num(2);
+        DB::open(&options, path).map(|db| Self { db }).map_err(store_error)
+    }
+
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        self.db.get(key).map_err(store_error)
+    }
+
+    fn put(&self, key: &[u8], value: &[u8], durability: Durability) -> Result<(), StoreError> {
+        let mut options = WriteOptions::default();
+        options.set_sync(durability == Durability::Synced);
+        self.db.put_opt(key, value, &options).map_err(store_error)
+    }
+
+    /// What is known of a checkpoint's signatures.
+    ///
+    /// # Errors
+    /// When the store is damaged or cannot be read.
+    pub fn signatures(&self, number: CheckpointNumber) -> Result<Option<Cosigned>, StoreError> {
+        let key = signatures_key(number);
+        self.get(&key)?
+            .map(|value| {
+                decode_exact(&value, RECORD_BYTES_MAX, "record of signatures")
+                    .map_err(|error| damaged(&key, error))
+            })
+            .transpose()
+    }
+
+    /// Keeps what is known of a checkpoint's signatures, in place of what was.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn put_signatures(
+        &self,
+        number: CheckpointNumber,
+        known: &Cosigned,
+        durability: Durability,
+    ) -> Result<(), StoreError> {
+        self.put(&signatures_key(number), &encode(known), durability)
+    }
+
+    /// The set with a hash.
+    ///
+    /// # Errors
+    /// When the store is damaged or cannot be read.
+    pub fn set(&self, hash: &Hash) -> Result<Option<Vec<RegisteredValidator>>, StoreError> {
+        let key = set_key(hash);
+        let Some(value) = self.get(&key)? else { return Ok(None) };
+        let set: Vec<RegisteredValidator> = decode_exact(&value, RECORD_BYTES_MAX, "record of signatures")
+            .map_err(|error| damaged(&key, error))?;
+        if set_hash(&set) == *hash { Ok(Some(set)) } else { Err(damaged(&key, "it has another hash")) }
+    }
+
+    /// Keeps a set, whose entries ascend by account, under its hash.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn put_set(&self, set: &[RegisteredValidator]) -> Result<(), StoreError> {
+        self.put(&set_key(&set_hash(set)), &encode(&set), Durability::Synced)
+    }
+
+    /// All checkpoints with signatures, ascending.
+    ///
+    /// # Errors
+    /// When the store is damaged or cannot be read.
+    pub fn each(
+        &self,
+        visit: &mut dyn FnMut(CheckpointNumber, Cosigned) -> ControlFlow<()>,
+    ) -> Result<(), StoreError> {
+        for record in self.db.iterator(IteratorMode::From(&[SIGNATURES], Direction::Forward)) {
+            let (key, value) = record.map_err(store_error)?;
+            let Some((&SIGNATURES, number)) = key.split_first() else { break };
+            let number = <[u8; 8]>::try_from(number).map_err(|_| damaged(&key, "no such key"))?;
+            let known = decode_exact(&value, RECORD_BYTES_MAX, "record of signatures")
+                .map_err(|error| damaged(&key, error))?;
+            if visit(CheckpointNumber(u64::from_be_bytes(number)), known).is_break() {
+                break;
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use phalanx_types::{PublicKey, cosign::AccountSignature};
+
+    fn known(byte: u8) -> Cosigned {
+        Cosigned { checkpoint: Hash([byte; 32]), signatures: vec![AccountSignature([byte; 64])] }
+    }
+
+    #[test]
+    fn signatures_and_sets_outlive_a_restart() {
+        let folder = tempfile::tempdir().unwrap();
+        let set = vec![RegisteredValidator {
+            account: [1; 20],
+            network_key: PublicKey([2; 32]),
+            vote_key: PublicKey([3; 32]),
+            weight: 4,
+        }];
+        {
+            let store = CosignStore::open(folder.path()).unwrap();
+            for number in [300, 2, 1] {
+                let durability = Durability::Synced;
+                store.put_signatures(CheckpointNumber(number), &known(number as u8), durability).unwrap();
+            }
+            store.put_set(&set).unwrap();
+        }
+        let store = CosignStore::open(folder.path()).unwrap();
+        assert_eq!(store.signatures(CheckpointNumber(2)).unwrap(), Some(known(2)));
+        assert_eq!(store.signatures(CheckpointNumber(3)).unwrap(), None);
+        assert_eq!(store.set(&set_hash(&set)).unwrap(), Some(set));
+        assert_eq!(store.set(&Hash([9; 32])).unwrap(), None);
+        let mut numbers = Vec::new();
+        store
+            .each(&mut |number, _| {
+                numbers.push(number.0);
+                ControlFlow::Continue(())
+            })
+            .unwrap();
+        assert_eq!(numbers, [1, 2, 300]);
+    }
+
+    #[test]
+    fn what_is_damaged_is_named_with_its_remedy() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = CosignStore::open(folder.path()).unwrap();
+        store.put(&signatures_key(CheckpointNumber(1)), b"no", Durability::Buffered).unwrap();
+        store
+            .put(&set_key(&Hash([9; 32])), &encode(&Vec::<RegisteredValidator>::new()), Durability::Buffered)
+            .unwrap();
+        let error = store.signatures(CheckpointNumber(1)).unwrap_err().to_string();
+        assert!(error.contains("cosigns") && error.contains("move the folder"), "{error}");
+        assert!(store.set(&Hash([9; 32])).is_err());
+        assert!(store.each(&mut |_, _| ControlFlow::Continue(())).is_err());
+    }
+}
