@@ -7,8 +7,9 @@
 //! - **S1** A signature is asked for at most once a number, and never for another
 //!   checkpoint than the one that this node's own ledger has closed.
 //! - **S2** What is kept is bounded: a window of [`WINDOW`] checkpoints behind the
-//!   last one that is anchored for good, and of each at most one signature a member
-//!   of its set. Nothing that a peer sends adds a checkpoint or a member.
+//!   last one that is anchored for good, of the [`LATE`] before it those that are not
+//!   cosigned here yet, and of each at most one signature a member of its set.
+//!   Nothing that a peer sends adds a checkpoint or a member.
 //! - **S3** A checkpoint is cosigned when members of the set that it names have
 //!   signed with more than two thirds of its weight, as the contract asks.
 
@@ -28,6 +29,11 @@ use std::{collections::BTreeMap, sync::Arc};
 /// Checkpoints behind the last one that is anchored for good. Where the chain is
 /// away for longer, newer ones wait in the ledger.
 pub const WINDOW: u64 = 16_384;
+
+/// Checkpoints up to the last one that is anchored for good, of which signatures are
+/// still taken in: others may have anchored what is not cosigned here yet, and a
+/// proof file needs the signatures.
+pub const LATE: u64 = 256;
 
 impl From<&RegisteredValidator> for SetEntry {
     fn from(v: &RegisteredValidator) -> Self {
@@ -57,8 +63,8 @@ pub enum Heard {
     },
     /// Known.
     Known,
-    /// Of a checkpoint that is not closed here yet, or is anchored for good: it may
-    /// be right.
+    /// Of a checkpoint that is not closed here yet, or is anchored for good and
+    /// cosigned: it may be right.
     Elsewhere,
     /// By a member of the set, but under another checkpoint of that number: the
     /// member lies, or this mesh has split.
@@ -76,7 +82,7 @@ pub enum Heard {
     Invalid,
 }
 
-/// A closed checkpoint that is not anchored for good.
+/// A closed checkpoint that is not anchored for good, or not cosigned.
 #[derive(Clone, Debug)]
 struct Open {
     checkpoint: Checkpoint,
@@ -125,7 +131,7 @@ impl Cosigner {
     /// full.
     #[must_use]
     pub fn wants(&self) -> Option<CheckpointNumber> {
-        let last = self.open.last_key_value().map_or(self.through, |(number, _)| *number);
+        let last = self.open.last_key_value().map_or(self.through, |(last, _)| self.through.max(*last));
         (last.0 < self.through.0.saturating_add(WINDOW)).then(|| last.saturating_add(1))
     }
 
@@ -160,12 +166,20 @@ impl Cosigner {
         may_sign
     }
 
-    /// Forgets what is anchored for good: everything up to `through`.
+    /// Forgets what is anchored for good: everything up to `through` that is cosigned,
+    /// or so old that nobody sends its signatures any more.
     pub fn anchored(&mut self, through: CheckpointNumber) {
         if through > self.through {
             self.through = through;
-            self.open = self.open.split_off(&through.saturating_add(1));
+            let behind = self.open.split_off(&through.saturating_add(1));
+            self.open.retain(|number, open| !open.is_cosigned && number.0.saturating_add(LATE) > through.0);
+            self.open.extend(behind);
         }
+    }
+
+    /// What is not anchored for good.
+    fn ahead(&self) -> impl Iterator<Item = (&CheckpointNumber, &Open)> {
+        self.open.range(self.through.saturating_add(1)..)
     }
 
     /// Begins anew behind `through`: the chain has taken back what was thought to be
@@ -259,13 +273,13 @@ impl Cosigner {
     /// gap, and how many are closed.
     #[must_use]
     pub fn counts(&self) -> (usize, usize) {
-        (self.open.values().take_while(|open| open.is_cosigned).count(), self.open.len())
+        (self.ahead().take_while(|(_, open)| open.is_cosigned).count(), self.ahead().count())
     }
 
     /// Every checkpoint up to here is cosigned.
     #[must_use]
     pub fn cosigned_through(&self) -> CheckpointNumber {
-        let last = self.open.iter().take_while(|(_, open)| open.is_cosigned).last();
+        let last = self.ahead().take_while(|(_, open)| open.is_cosigned).last();
         last.map_or(self.through, |(number, _)| *number)
     }
 

@@ -107,6 +107,27 @@ fn a_queue_has_no_gap_and_begins_behind_the_head() {
 }
 
 #[test]
+fn what_others_have_anchored_is_still_cosigned_here_for_a_while() {
+    let (mut cosigner, hashes, _) = cosigner(LATE + 2);
+    cosigner.hear(&signed(1, 1, hashes[0]));
+    cosigner.anchored(CheckpointNumber(2));
+    assert_eq!((cosigner.counts().1 as u64, cosigner.cosigned_through().0), (LATE, 2));
+    assert_eq!(cosigner.first_missing(), Some(CheckpointNumber(1)), "it is asked for");
+    assert_eq!(cosigner.own_unheard(9), [signed(1, 1, hashes[0])]);
+    assert_eq!(cosigner.hear(&signed(2, 1, hashes[0])), Heard::New { is_cosigned: false });
+    assert_eq!(cosigner.hear(&signed(3, 1, hashes[0])), Heard::New { is_cosigned: true });
+    assert_eq!(cosigner.known(CheckpointNumber(1)).unwrap().signatures.len(), 3);
+    assert!(cosigner.queue(CheckpointNumber(2), 9).is_empty());
+
+    // The next one lets go of what is cosigned and of what is too old.
+    cosigner.anchored(CheckpointNumber(LATE + 2));
+    assert_eq!(cosigner.known(CheckpointNumber(1)), None);
+    assert_eq!(cosigner.known(CheckpointNumber(2)), None);
+    assert_eq!(cosigner.first_missing(), Some(CheckpointNumber(3)));
+    assert_eq!(cosigner.wants(), Some(CheckpointNumber(LATE + 3)));
+}
+
+#[test]
 fn each_is_signed_once_and_only_what_the_ledger_has_closed() {
     let (mut cosigner, hashes, _) = cosigner(2);
     let wanted: Vec<u64> = cosigner.to_sign(9).iter().map(|(n, _)| n.0).collect();
@@ -175,6 +196,9 @@ fn the_window_is_bounded_and_moves_with_what_is_anchored() {
     assert_eq!(cosigner.wants(), Some(CheckpointNumber(WINDOW + 1)));
     cosigner.anchored(CheckpointNumber(5));
     assert_eq!(cosigner.wants(), Some(CheckpointNumber(WINDOW + 1)));
+    let far = CheckpointNumber(10 * WINDOW);
+    cosigner.anchored(far);
+    assert_eq!(cosigner.wants(), Some(far.saturating_add(1)));
 }
 
 proptest! {

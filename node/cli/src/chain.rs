@@ -287,6 +287,12 @@ impl ChainArgs {
 
     /// The endpoints: those given, or those of the home folder.
     pub fn endpoints(&self, home: &Home) -> Result<Vec<String>> {
+        if self.rpc.len() > ENDPOINTS_MAX {
+            return Err(Failure::because(
+                Code::Unreadable,
+                "give --rpc once, or twice for two that must agree",
+            ));
+        }
         if !self.rpc.is_empty() {
             return Ok(self.rpc.clone());
         }
@@ -294,6 +300,11 @@ impl ChainArgs {
         config.and_then(|c| c.chain).map(|c| c.rpc).with_context(|| {
             "no chain is named: give --rpc URL, or a --home whose config.toml has a [chain]".to_owned()
         })
+    }
+
+    /// The chain, whichever it is.
+    pub async fn chain(&self, home: &Home) -> Result<Chain> {
+        Ok(connect(&self.endpoints(home)?, None).await?)
     }
 
     /// The chain and the contracts of the mesh, checked.

@@ -8,7 +8,7 @@
 #![allow(missing_docs)]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use phalanx_devnet::{Devnet, NodeSpec, Submitter, free_base_port};
+use phalanx_devnet::{Devnet, NodeSpec, PortBlock, Submitter};
 use phalanx_types::{
     AgentSpec, Genesis, Hash, Name, Operation, OwnerCommand, Resources, SigningKey,
     agent::{AgentSeed, Position},
@@ -48,6 +48,7 @@ struct Bench {
     tenant: SigningKey,
     owner: SigningKey,
     folder: tempfile::TempDir,
+    _ports: PortBlock,
 }
 
 impl Bench {
@@ -55,7 +56,8 @@ impl Bench {
         let target = std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "/tmp".into());
         let folder = tempfile::tempdir_in(target).unwrap();
         let out = folder.path().join("mesh");
-        let base = free_base_port(4).unwrap().to_string();
+        let ports = PortBlock::free(4).unwrap();
+        let base = ports.base().to_string();
         let made = Command::new(binary())
             .args(["init", "--mesh-of", "4", "--base-port", &base, "--out"])
             .arg(&out)
@@ -82,6 +84,7 @@ impl Bench {
             tenant: key(&out.join("tenant.json")),
             owner: key(&out.join("owner.json")),
             folder,
+            _ports: ports,
         };
         bench.ready().await;
         bench
@@ -173,7 +176,8 @@ impl Drop for Etcd {
 
 /// Durable puts per second of a three-member etcd, by its own load test.
 fn etcd(folder: &Path) -> Option<f64> {
-    let base = free_base_port(8).ok()?;
+    let ports = PortBlock::free(8).ok()?;
+    let base = ports.base();
     let peer = |i: u16| format!("http://127.0.0.1:{}", base + i);
     let client = |i: u16| format!("http://127.0.0.1:{}", base + 100 + i);
     let cluster: Vec<String> = (1..=3).map(|i| format!("m{i}={}", peer(i))).collect();

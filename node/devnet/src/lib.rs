@@ -15,7 +15,7 @@ mod watch;
 mod workload;
 
 pub use anvil::{Anvil, anvil_in};
-pub use processes::{Devnet, DevnetError, NodeSpec, free_base_port};
+pub use processes::{Devnet, DevnetError, NodeSpec, PortBlock};
 pub use run::{Judgement, Outage, Roots, Run, compare_roots, run};
 pub use submit::{Submitted, Submitter};
 pub use watch::{Outcomes, Watch};

@@ -271,26 +271,44 @@ impl Devnet {
     }
 }
 
-/// A base port above which node ports and interface ports are free now.
-///
-/// # Errors
-/// When there is none.
-pub fn free_base_port(nodes: u16) -> Result<u16, DevnetError> {
-    // Below the range from which systems give ports to clients. Different
-    // processes begin at different places.
-    let begin = u16::try_from(std::process::id() % 80).unwrap_or(0);
-    (0..80_u16)
-        .map(|step| 11_000 + (begin + step) % 80 * 250)
-        .find(|base| {
-            (1..=nodes).all(|i| {
-                [base + i, base + 100 + i].iter().all(|port| {
-                    TcpListener::bind(("127.0.0.1", *port)).is_ok()
-                        && UdpSocket::bind(("127.0.0.1", *port)).is_ok()
-                })
+/// A base port, from which on the ports of nodes and of their interfaces are free. Held
+/// against others that look for one, also while the nodes are stopped, until it is
+/// dropped.
+#[derive(Debug)]
+pub struct PortBlock {
+    base: u16,
+    _held: TcpListener,
+}
+
+impl PortBlock {
+    /// One with room for some nodes.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn free(nodes: u16) -> Result<Self, DevnetError> {
+        // Below the range from which systems give ports to clients. Different
+        // processes begin at different places.
+        let begin = u16::try_from(std::process::id() % 80).unwrap_or(0);
+        let is_free = |port: u16| {
+            TcpListener::bind(("127.0.0.1", port)).is_ok() && UdpSocket::bind(("127.0.0.1", port)).is_ok()
+        };
+        (0..80_u16)
+            .map(|step| 11_000 + (begin + step) % 80 * 250)
+            .find_map(|base| {
+                // Held before the others are looked at.
+                let held = TcpListener::bind(("127.0.0.1", base + 249)).ok()?;
+                let all = (0..=nodes).all(|i| is_free(base + i) && is_free(base + 100 + i));
+                all.then_some(Self { base, _held: held })
             })
-        })
-        .ok_or_else(|| DevnetError::Io {
-            what: "no free ports between 11000 and 31000".to_owned(),
-            error: io::Error::from(io::ErrorKind::AddrInUse),
-        })
+            .ok_or_else(|| DevnetError::Io {
+                what: "no free ports between 11000 and 31000".to_owned(),
+                error: io::Error::from(io::ErrorKind::AddrInUse),
+            })
+    }
+
+    /// The base port.
+    #[must_use]
+    pub const fn base(&self) -> u16 {
+        self.base
+    }
 }

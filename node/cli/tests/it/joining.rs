@@ -5,14 +5,16 @@ use crate::{
     mesh::work_gets_done,
     support::{Mesh, found, phalanx, stderr, stdout},
 };
-use phalanx_devnet::{Devnet, NodeSpec, compare_roots};
+use phalanx_devnet::{Devnet, NodeSpec, PortBlock, compare_roots};
 use serde_json::Value;
 use std::{path::Path, time::Duration};
 
 /// Makes a home folder for a fifth node, admitted by the owner.
-fn newcomer(mesh: &Mesh, setting: &str) -> NodeSpec {
+fn newcomer(mesh: &mut Mesh, setting: &str) -> NodeSpec {
     let home = mesh.folder.path().join("mesh/node-5");
-    let base = phalanx_devnet::free_base_port(1).unwrap().to_string();
+    let ports = PortBlock::free(1).unwrap();
+    let base = ports.base().to_string();
+    mesh.ports.push(ports);
     let like = mesh.home(0);
     let words =
         ["init", "--join", like.to_str().unwrap(), "--home", home.to_str().unwrap(), "--base-port", &base];
@@ -82,7 +84,7 @@ async fn with_beats(beats: u64) -> Mesh {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_new_node_catches_up_by_beats() {
     let mut mesh = with_beats(20).await;
-    let spec = newcomer(&mesh, "join_by_snapshot_beyond = 0");
+    let spec = newcomer(&mut mesh, "join_by_snapshot_beyond = 0");
     let home = spec.home.clone();
     let mut fifth = joins(&mut mesh, spec, SOON).await;
     fifth.stop_all(Duration::from_secs(5)).await;
@@ -93,7 +95,7 @@ async fn a_new_node_catches_up_by_beats() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_new_node_goes_on_from_a_snapshot_of_its_peers() {
     let mut mesh = with_beats(40).await;
-    let spec = newcomer(&mesh, "join_by_snapshot_beyond = 10");
+    let spec = newcomer(&mut mesh, "join_by_snapshot_beyond = 10");
     let home = spec.home.clone();
     let mut fifth = joins(&mut mesh, spec, SOON).await;
     fifth.stop_all(Duration::from_secs(5)).await;
@@ -106,7 +108,7 @@ async fn a_new_node_goes_on_from_a_snapshot_of_its_peers() {
 #[ignore = "slow: ten thousand beats"]
 async fn a_new_node_joins_a_mesh_of_ten_thousand_beats_slow() {
     let mut mesh = with_beats(10_000).await;
-    let spec = newcomer(&mesh, "join_by_snapshot_beyond = 0");
+    let spec = newcomer(&mut mesh, "join_by_snapshot_beyond = 0");
     let home = spec.home.clone();
     joins(&mut mesh, spec, IN_THE_END).await.stop_all(Duration::from_secs(5)).await;
     std::fs::remove_dir_all(home.join("data")).unwrap();

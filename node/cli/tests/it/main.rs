@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod bad_requests;
+mod chain;
 mod damage;
 mod full_disk;
 mod joining;

@@ -1,6 +1,6 @@
 //! A mesh of real node processes.
 
-use phalanx_devnet::{Devnet, NodeSpec, Outcomes, Planned, Submitter, Watch};
+use phalanx_devnet::{Devnet, NodeSpec, Outcomes, Planned, PortBlock, Submitter, Watch};
 use phalanx_types::{Genesis, JobSpec, MicroUnits, Name, Resources, SigningKey, Work, job::CommandLimits};
 use serde_json::Value;
 use std::{
@@ -36,6 +36,8 @@ pub struct Mesh {
     pub tenant: SigningKey,
     /// Every run of the command `mark` adds a line here: job id and attempt.
     pub marks: PathBuf,
+    /// Of the mesh, and of nodes that were added to it.
+    pub ports: Vec<PortBlock>,
 }
 
 fn read_key(path: &Path) -> SigningKey {
@@ -47,7 +49,8 @@ fn read_key(path: &Path) -> SigningKey {
 /// Founds a mesh with `phalanx init`; `extra` are more words for it.
 pub fn found(nodes: u16, extra: &[&str]) -> Mesh {
     let folder = tempfile::tempdir().unwrap();
-    let base = phalanx_devnet::free_base_port(nodes).unwrap().to_string();
+    let ports = PortBlock::free(nodes).unwrap();
+    let base = ports.base().to_string();
     let out = folder.path().join("mesh");
     let count = nodes.to_string();
     let mut words = vec!["init", "--mesh-of", &count, "--out", out.to_str().unwrap(), "--base-port", &base];
@@ -83,6 +86,7 @@ pub fn found(nodes: u16, extra: &[&str]) -> Mesh {
         tenant: read_key(&out.join("tenant.json")),
         marks,
         folder,
+        ports: vec![ports],
     }
 }
 

@@ -1,17 +1,17 @@
 //! `phalanx devnet`.
 
-mod anchoring;
+mod owner;
 
 use crate::{
     founding::{self, ModeWord, Plan, TENANT},
     output::{Code, Failure, Format, say},
 };
-use anchoring::DevChain;
 use anyhow::{Context, Result};
-use phalanx_devnet::{Devnet, Judgement, NodeSpec, Outage, Run, trace::Trace};
+use owner::DevChain;
+use phalanx_devnet::{Devnet, Judgement, NodeSpec, Outage, PortBlock, Run, trace::Trace};
 use phalanx_fabric::defaults::planetary;
 use phalanx_types::{Name, Params, params::Verification};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -109,10 +109,11 @@ pub fn run(format: Format, args: Args) -> Result<Code> {
     }
     let outage = outage.checked_sub(1).map(|node| Outage { node, at: OUTAGE_AT, lasts: OUTAGE_LASTS });
     let count = u16::try_from(args.nodes).context("too many nodes")?;
+    let ports = PortBlock::free(count)?;
     let founded = founding::found(&Plan {
         nodes: args.nodes,
         out: out.clone(),
-        base_port: phalanx_devnet::free_base_port(count)?,
+        base_port: ports.base(),
         mode: args.mode,
         verification: Verification::FullAudit,
         workers,
@@ -178,22 +179,22 @@ pub fn run(format: Format, args: Args) -> Result<Code> {
                 return Err(error.into());
             }
         };
-        report(format, &judgement, &names);
+        if format == Format::Text {
+            say(&report(&judgement, &names));
+        }
         let is_proven = prove(format, &devnet, &judgement, &binary, &out).await?;
-        let first = devnet.clients().into_iter().next();
-        let shown = match (&chain, first, judgement.receipt) {
-            (Some(chain), Some(client), Some(index)) => match Box::pin(chain.verify(&client, index)).await {
+        let shown = match &chain {
+            Some(chain) => match Box::pin(chain.walk(format, &devnet, judgement.receipt)).await {
                 Ok(shown) => Some(shown),
                 Err(error) => {
                     devnet.stop_all(STOP_WITHIN).await;
                     return Err(error);
                 }
             },
-            _ => None,
+            None => None,
         };
-        if let Some(shown) = &shown {
-            conclude(format, shown);
-        }
+        let conclusion = || shown.as_ref().map_or_else(String::new, owner::Shown::words);
+        format.print(conclusion, json!({"jobs": values(&judgement), "is_proven": is_proven, "owner": shown}));
         if !args.once {
             say(&format!(
                 "the mesh stays up; look at it with `phalanx status --home {}/node-1`; Ctrl-C ends it",
@@ -205,37 +206,28 @@ pub fn run(format: Format, args: Args) -> Result<Code> {
         if !killed.is_empty() {
             eprintln!("had to be killed after {} s: {}", STOP_WITHIN.as_secs(), killed.join(", "));
         }
-        let is_anchored = chain.is_none() || shown.as_ref().is_some_and(|shown| shown.is_verified);
-        let is_good = judgement.is_good() && is_proven && is_anchored && killed.is_empty();
+        let is_obeyed = shown.is_none_or(|shown| shown.is_good());
+        let is_good = judgement.is_good() && is_proven && is_obeyed && killed.is_empty();
         Ok(if is_good { Code::Done } else { Code::Refused })
     })
 }
 
-fn report(format: Format, judgement: &Judgement, names: &[String]) {
-    let value = json!({
+fn report(judgement: &Judgement, names: &[String]) -> String {
+    let mut text = judgement.table(names);
+    for (label, expected, found) in judgement.otherwise.iter().take(20) {
+        text.push_str(&format!("\n{label}: expected {expected}, found {found}"));
+    }
+    text
+}
+
+fn values(judgement: &Judgement) -> Value {
+    json!({
         "as_expected": judgement.as_expected, "states": judgement.states,
         "otherwise": judgement.otherwise, "took_ms": judgement.took.as_millis().to_string(),
         "turnaround_p50_ms": judgement.turnaround_ms[0], "turnaround_p99_ms": judgement.turnaround_ms[1],
         "receipts": judgement.outcomes.kinds, "height": judgement.roots.height,
         "outage": judgement.outage.is_some(), "roots": judgement.roots.nodes, "roots_agree": judgement.roots.agree(),
-    });
-    let text = || {
-        let mut text = judgement.table(names);
-        for (label, expected, found) in judgement.otherwise.iter().take(20) {
-            text.push_str(&format!("\n{label}: expected {expected}, found {found}"));
-        }
-        text
-    };
-    format.print(text, value);
-}
-
-/// What the chain's part has shown, in a line.
-fn conclude(format: Format, shown: &anchoring::Shown) {
-    let text = || {
-        let verdict = if shown.is_verified { "verified" } else { "NOT verified" };
-        format!("anchored checkpoints {}, receipt {} {verdict} to the chain", shown.anchored, shown.receipt)
-    };
-    format.print(text, json!({"chain": shown}));
+    })
 }
 
 /// Stores the proof of the last job's end and verifies it with the binary, as a

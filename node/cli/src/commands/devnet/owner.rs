@@ -1,0 +1,270 @@
+//! The owner's part of the main job: a development chain, and one command of the owner
+//! through files, to its effect in the mesh and back.
+
+use crate::{
+    binding::{self, Bound, Plan},
+    chain::{self, ChainConfig, KeySource},
+    home::Home,
+    output::{Code, Failure, Format, say},
+};
+use anyhow::{Context, Result};
+use phalanx_api::Client;
+use phalanx_devnet::{Anvil, Devnet, anvil_in};
+use phalanx_governance::{
+    Address,
+    safe::deploy::{deploy_contracts, deploy_safe},
+    submit::account::Account,
+};
+use serde_json::Value;
+use std::{
+    path::{Path, PathBuf},
+    process::{Command, Output},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+/// Development keys: who pays, and who owns the Safe.
+const PAYER: u32 = 0;
+const OWNERS: [u32; 3] = [1, 2, 3];
+/// How many owners must sign.
+const THRESHOLD: u64 = 2;
+/// Blocks that are final here; the chain has one a second.
+const DEPTH: u64 = 2;
+const POLL_MS: u64 = 250;
+const TAKEOVER_MS: u64 = 5_000;
+/// Time for what the chain and the mesh do together.
+const WITHIN: Duration = Duration::from_secs(120);
+const PAUSE: Duration = Duration::from_millis(200);
+/// The shard that is paused.
+const SHARD: &str = "mars";
+
+/// A development chain with the contracts of a mesh.
+pub struct DevChain {
+    /// Gone when this is dropped.
+    anvil: Anvil,
+    bound: Bound,
+    safe: Address,
+    binary: PathBuf,
+    out: PathBuf,
+}
+
+/// What the owner's part has shown.
+#[derive(Debug, Default, serde::Serialize)]
+pub struct Shown {
+    /// Anchored checkpoints, deep enough.
+    pub anchored: u64,
+    /// Nodes that obeyed.
+    pub obeyed: usize,
+    /// Of so many.
+    pub nodes: usize,
+    /// The receipt that was verified to the chain.
+    pub receipt: Option<u64>,
+}
+
+impl Shown {
+    /// In a line.
+    pub fn words(&self) -> String {
+        let receipt = match self.receipt {
+            Some(index) => format!("receipt {index} verified to the chain"),
+            None => "receipt NOT verified to the chain".to_owned(),
+        };
+        format!(
+            "anchored checkpoints {}, owner's command obeyed by {} of {} nodes, {receipt}",
+            self.anchored, self.obeyed, self.nodes
+        )
+    }
+
+    /// Whether all of it is as it should be.
+    pub const fn is_good(&self) -> bool {
+        self.anchored > 0 && self.obeyed == self.nodes && self.receipt.is_some()
+    }
+}
+
+impl DevChain {
+    /// Starts a development chain, makes a Safe of three owners of whom two must sign,
+    /// deploys the contracts and binds the mesh to them. `contracts` is the folder with
+    /// npm's packages.
+    pub async fn start(contracts: &Path, homes: &[Home], binary: &Path, out: &Path) -> Result<Self> {
+        let anvil = Anvil::start(&anvil_in(contracts), &["--block-time", "1", "--accounts", "80"])?;
+        let rpc = vec![anvil.url()];
+        let chain = chain::connect(&rpc, None).await?;
+        let payer = KeySource::Dev { index: PAYER }.open(chain.id(), true)?;
+        let payer = Account::new(chain.clone(), Arc::new(payer));
+        let owners = OWNERS
+            .iter()
+            .map(|index| Ok(KeySource::Dev { index: *index }.open(chain.id(), true)?.address()))
+            .collect::<Result<Vec<_>>>()?;
+        let made = deploy_contracts(&payer, &contracts.join("node_modules")).await?;
+        let safe = deploy_safe(&payer, &made, &owners, THRESHOLD, 0).await?;
+        let config = ChainConfig {
+            depth: DEPTH,
+            poll_ms: POLL_MS,
+            takeover_ms: TAKEOVER_MS,
+            multi_send: Some(made.multi_send_call_only),
+            ..ChainConfig::new(rpc, 0)
+        };
+        let plan = Plan { owner: safe, command_delay_s: 0, force_delay_s: 172_800, config, dev: true };
+        let bound = binding::bind(homes, &payer, &chain, plan).await?;
+        Ok(Self { anvil, bound, safe, binary: binary.to_owned(), out: out.to_owned() })
+    }
+
+    /// What it is, in two lines.
+    pub fn banner(&self) -> String {
+        let deployment = &self.bound.report.deployment;
+        format!(
+            "chain 31337 at {}: Safe {} ({THRESHOLD} of {} owners), anchor {}, commands {}\n\
+             DEVELOPMENT KEYS sign here, which everybody knows: nothing of this proves anything to others",
+            self.anvil.url(),
+            self.safe,
+            OWNERS.len(),
+            deployment.anchor,
+            deployment.commands
+        )
+    }
+
+    fn phalanx(&self, words: &[&str]) -> Result<Output> {
+        let home = self.out.join("node-1");
+        Ok(Command::new(&self.binary).args(words).arg("--home").arg(home).output()?)
+    }
+
+    /// Runs the binary, as an owner would; its output when it succeeds.
+    fn owner(&self, words: &[&str]) -> Result<String> {
+        let done = self.phalanx(words)?;
+        if !done.status.success() {
+            return Err(Failure::because(
+                Code::Refused,
+                format!("phalanx {}: {}", words.join(" "), String::from_utf8_lossy(&done.stderr).trim_end()),
+            ));
+        }
+        Ok(String::from_utf8_lossy(&done.stdout).into_owned())
+    }
+
+    fn file(&self, name: &str) -> String {
+        self.out.join(name).display().to_string()
+    }
+
+    /// One command through the whole file flow: built, shown, signed by two owners each
+    /// on a copy, merged, simulated, executed.
+    fn command(&self, tell: &Tell, kind: &str, name: &str, evidence: Option<&str>) -> Result<()> {
+        let [proposed, first, second, signed] =
+            ["", "-owner-1", "-owner-2", "-signed"].map(|end| self.file(&format!("{name}{end}.json")));
+        let mut words = vec!["owner", "command", kind, SHARD, "--out", &proposed];
+        words.extend(evidence.into_iter().flat_map(|file| ["--evidence", file]));
+        tell.all(&words, &self.owner(&words)?);
+        if evidence.is_some() {
+            let words = ["owner", "tx", "show", &proposed, "--check"];
+            let shown = self.owner(&words)?;
+            let verdicts: Vec<&str> = shown.lines().filter(|line| line.starts_with("evidence 1")).collect();
+            tell.all(&words, &verdicts.join("\n"));
+        }
+        for (key, copy) in [("1", &first), ("2", &second)] {
+            let words = ["owner", "tx", "sign", &proposed, "--dev", "--dev-key", key, "--out", copy];
+            tell.last(&words, &self.owner(&words)?);
+        }
+        let words = ["owner", "tx", "merge", &first, &second, "--out", &signed];
+        tell.last(&words, &self.owner(&words)?);
+        let words = ["owner", "tx", "simulate", &signed];
+        tell.last(&words, &self.owner(&words)?);
+        let words = ["owner", "tx", "exec", &signed, "--dev", "--dev-key", "0"];
+        tell.last(&words, &self.owner(&words)?);
+        Ok(())
+    }
+
+    /// Pauses a shard and resumes it, counts who obeyed, and verifies the receipt of it
+    /// from its bytes to the chain. `receipt` is one that the owners can look at.
+    pub async fn walk(&self, format: Format, devnet: &Devnet, receipt: Option<u64>) -> Result<Shown> {
+        let tell = Tell { format };
+        let clients = devnet.clients();
+        let mut shown = Shown { nodes: clients.len(), ..Shown::default() };
+        let Some(node) = clients.first() else { return Ok(shown) };
+        let evidence = receipt.map(|index| self.file(&format!("receipt-{index}.json")));
+        self.command(&tell, "pause-shard", "pause", evidence.as_deref())?;
+        let began = Instant::now();
+        shown.obeyed = until_paused(&clients, true).await?;
+        let took = began.elapsed().as_millis();
+        tell.line(&format!("  obeyed by {} of {} nodes after {took} ms", shown.obeyed, shown.nodes));
+        self.command(&tell, "resume-shard", "resume", None)?;
+        let resumed = until_paused(&clients, false).await?;
+        tell.line(&format!("  obeyed by {resumed} of {} nodes", shown.nodes));
+        shown.obeyed = shown.obeyed.min(resumed);
+
+        let index = until_final(node).await?;
+        let file = self.file("command-receipt.json");
+        std::fs::write(&file, node.bytes(&format!("/v1/receipts/{index}/proof")).await?)?;
+        let url = self.anvil.url();
+        let words = ["receipt", "verify", &file, "--rpc", &url];
+        let verified = self.phalanx(&words)?;
+        tell.all(&words, &String::from_utf8_lossy(&verified.stdout));
+        shown.receipt = verified.status.success().then_some(index);
+        shown.anchored = number(node, "/chain/final").await?;
+        Ok(shown)
+    }
+}
+
+/// Tells people what was run, and what it said.
+struct Tell {
+    format: Format,
+}
+
+impl Tell {
+    fn line(&self, line: &str) {
+        if self.format == Format::Text {
+            say(line);
+        }
+    }
+
+    fn all(&self, words: &[&str], said: &str) {
+        self.line(&format!("phalanx {}", words.join(" ")));
+        said.trim_end().lines().for_each(|line| self.line(&format!("  {line}")));
+    }
+
+    fn last(&self, words: &[&str], said: &str) {
+        self.all(words, said.trim_end().lines().last().unwrap_or_default());
+    }
+}
+
+async fn number(client: &Client, pointer: &str) -> Result<u64> {
+    let status = client.get("/v1/status").await?;
+    let found = status.pointer(pointer).and_then(Value::as_str);
+    found.and_then(|text| text.parse().ok()).with_context(|| format!("the status has no {pointer}"))
+}
+
+/// Waits until all nodes show the shard as paused or not; gives how many do.
+async fn until_paused(clients: &[Client], wanted: bool) -> Result<usize> {
+    let began = Instant::now();
+    loop {
+        let mut count = 0;
+        for client in clients {
+            let shards = client.get("/v1/list/shards").await?;
+            let shard = shards.as_array().into_iter().flatten().find(|s| s["name"] == SHARD);
+            count += usize::from(shard.is_some_and(|shard| shard["is_paused"] == wanted));
+        }
+        if count == clients.len() || began.elapsed() > WITHIN {
+            return Ok(count);
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+/// Waits until the checkpoint with the receipt of the last command stays on the chain;
+/// gives the receipt.
+async fn until_final(client: &Client) -> Result<u64> {
+    let began = Instant::now();
+    loop {
+        let found = client.get("/v1/receipts?subject=resume").await?;
+        let last = found.pointer("/receipts").and_then(Value::as_array).and_then(|list| list.last());
+        if let Some(index) = last.and_then(Value::as_str).and_then(|text| text.parse().ok()) {
+            let receipt = client.get(&format!("/v1/receipts/{index}")).await?;
+            if receipt["level"] == "final" {
+                return Ok(index);
+            }
+        }
+        if began.elapsed() > WITHIN {
+            return Err(Failure::because(
+                Code::Unavailable,
+                format!("no checkpoint with the owner's command was final after {} s", WITHIN.as_secs()),
+            ));
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}
