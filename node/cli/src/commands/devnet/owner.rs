@@ -157,8 +157,10 @@ impl DevChain {
             let verdicts: Vec<&str> = shown.lines().filter(|line| line.starts_with("evidence 1")).collect();
             tell.all(&words, &verdicts.join("\n"));
         }
+        let url = self.anvil.url();
         for (key, copy) in [("1", &first), ("2", &second)] {
-            let words = ["owner", "tx", "sign", &proposed, "--dev", "--dev-key", key, "--out", copy];
+            let words =
+                ["owner", "tx", "sign", &proposed, "--rpc", &url, "--dev", "--dev-key", key, "--out", copy];
             tell.last(&words, &self.owner(&words)?);
         }
         let words = ["owner", "tx", "merge", &first, &second, "--out", &signed];
