@@ -1,8 +1,8 @@
-//! From an owner command on the chain to one of the mesh.
+//! From an owner command on the chain to one of the mesh, and back.
 
 use crate::{
     contracts::{
-        command::{ChainCommand, ChainMode, CommandError, ProposedValidator, Registration},
+        command::{ChainCommand, ChainMode, CommandError, ProposedValidator, Registration, TenantLimits},
         commands::LoggedCommand,
     },
     digest,
@@ -182,6 +182,77 @@ fn mesh_mode(mode: ChainMode) -> Result<Mode, String> {
     })
 }
 
+/// The command on the chain that means a command of the mesh. None for those that say
+/// who the validators are: a new one must have signed its registration.
+#[must_use]
+pub fn on_chain(command: &OwnerCommand) -> Option<ChainCommand> {
+    use ChainCommand as C;
+    use OwnerCommand as O;
+    Some(match command.clone() {
+        O::Pause { scope: Scope::Mesh } => C::PauseMesh,
+        O::Resume { scope: Scope::Mesh } => C::ResumeMesh,
+        O::Pause { scope: Scope::Shard { shard } } => C::PauseShard { shard },
+        O::Resume { scope: Scope::Shard { shard } } => C::ResumeShard { shard },
+        O::SetShard { shard } => C::SetShard {
+            name: shard.name,
+            queue_budget: shard.queue_budget,
+            latency_budget_ms: shard.latency_budget_ms,
+            spillover: shard.spillover,
+            specialties: shard.specialties.into_iter().collect(),
+        },
+        O::SetShardBudget { shard, queue_budget, latency_budget_ms } => {
+            C::SetShardBudget { shard, queue_budget, latency_budget_ms }
+        }
+        O::SetShardWeight { shard, weight_ppm } => C::SetShardWeight { shard, weight_ppm },
+        O::SetSpillover { shard, to } => C::SetSpillover { shard, spillover: to },
+        O::SetThermostat { limit_ppm } => C::SetThermostat { limit_ppm },
+        O::SetOptimisation { weights } => C::SetOptimisation {
+            performance: weights.performance_ppm,
+            cost: weights.cost_ppm,
+            reliability: weights.reliability_ppm,
+            sustainability: weights.sustainability_ppm,
+        },
+        O::SetVerification { verification } => {
+            let (level, fraction_ppm) = match verification {
+                Verification::None => (0, 0),
+                Verification::Sample { fraction_ppm } => (1, fraction_ppm),
+                Verification::FullAudit => (2, 1_000_000),
+            };
+            C::SetVerification { level, fraction_ppm }
+        }
+        O::SetMode { mode } => C::SetMode {
+            mode: match mode {
+                Mode::Centralized { succession } => ChainMode::Centralized(succession),
+                Mode::Federated { coordinators } => ChainMode::Federated(coordinators.into_iter().collect()),
+                Mode::FullyDistributed => ChainMode::FullyDistributed,
+                Mode::GeometricMesh => ChainMode::GeometricMesh,
+            },
+        },
+        O::SetTenant { tenant } => C::SetTenant {
+            name: tenant.name,
+            keys: tenant.keys.into_iter().collect(),
+            limits: TenantLimits {
+                jobs_max: tenant.quota.jobs_max,
+                agents_max: tenant.quota.agents_max,
+                cpu_milli_max: tenant.quota.cpu_milli_max,
+                memory_mib_max: tenant.quota.memory_mib_max,
+                gpu_milli_max: tenant.quota.gpu_milli_max,
+            },
+        },
+        O::ApproveWorker { worker, key } => C::ApproveWorker { worker, key },
+        O::RevokeWorker { worker } => C::RevokeWorker { worker },
+        O::AdmitPeer { network_key, label } => C::AdmitPeer { network_key, label },
+        O::BanPeer { network_key, reason, until } => C::BanPeer { network_key, reason, until_ms: until.0 },
+        O::SetPolicy { name, document } => C::SetPolicy { name, document },
+        O::RemovePolicy { name } => C::RemovePolicy { name },
+        O::Reconcile { applied, head } => C::Reconcile { applied, head },
+        O::Payload { bytes } => C::Payload { data: bytes },
+        O::SetValidator { .. } | O::RemoveValidator { .. } | O::SetValidators { .. } | O::OnChain { .. } => {
+            return None;
+        }
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -189,6 +260,18 @@ mod tests {
     use proptest::prelude::*;
 
     proptest! {
+        #[test]
+        fn what_has_a_command_on_the_chain_has_one_of_the_same_meaning(command in command()) {
+            let registrar = Registrar { chain_id: 31_337, mesh: Hash([7; 32]) };
+            let kind = command.kind();
+            if let Ok(meaning) = translate(command, &registrar) {
+                match on_chain(&meaning) {
+                    Some(back) => prop_assert_eq!(translate(back, &registrar), Ok(meaning)),
+                    None => prop_assert!(matches!(kind, 14..=18 | 26)),
+                }
+            }
+        }
+
         #[test]
         fn every_command_means_something_or_says_why_not(command in command()) {
             let kind = command.kind();

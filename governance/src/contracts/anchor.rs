@@ -125,7 +125,7 @@ impl SignedCheckpoint {
 /// of 32, whether the set changes, the level of 7, the fraction of 24.
 #[must_use]
 pub fn numbers(c: &Checkpoint) -> [u8; 32] {
-    let changes = u32::from(c.next_set_hash != c.set_hash) << 31;
+    let changes = u32::from(c.changes_set()) << 31;
     let level = u32::from(c.verification_level & 0x7f) << 24;
     let last = changes | level | (c.verification_fraction_ppm & 0x00ff_ffff);
     // The contract takes numbers below 2^32, which last for centuries; one above

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     contracts::{
-        Anchor, ContractError, SignedCheckpoint,
+        Anchor, ContractError, Registry, SignedCheckpoint,
         anchor::{QUEUE_MAX, anchor_calldata},
     },
     rpc::RpcError,
@@ -49,6 +49,21 @@ pub enum AnchoringError {
         head: CheckpointNumber,
         /// The first of the queue.
         first: CheckpointNumber,
+    },
+    /// The set that the next checkpoint hands over to does not wait on the chain.
+    #[error(
+        "checkpoint {number} hands over to validator set {set}, which the mesh has taken up, but {} waits on the \
+         chain: nothing can be anchored until the owner proposes that set again (phalanx owner command \
+         set-validators)",
+        pending.map_or_else(|| "none".to_owned(), |found| format!("set {found}"))
+    )]
+    NotPending {
+        /// The checkpoint's number.
+        number: CheckpointNumber,
+        /// The set's hash.
+        set: Hash,
+        /// The set that waits instead, if one does.
+        pending: Option<Hash>,
     },
 }
 
@@ -89,6 +104,33 @@ pub fn behind<'a>(
     Ok(new.get(..new.len().min(QUEUE_MAX)).unwrap_or(new))
 }
 
+/// The part of a queue that the contract takes while a set waits to be handed over to:
+/// what lies before the first checkpoint that hands over to another one. Pure.
+///
+/// # Errors
+/// [`AnchoringError::NotPending`] when that is the first one: the owner has withdrawn a
+/// set that the mesh has taken up.
+pub fn until_handover(
+    queue: &[SignedCheckpoint],
+    pending: Option<Hash>,
+) -> Result<&[SignedCheckpoint], AnchoringError> {
+    let mut waits = pending;
+    let refused = queue.iter().position(|signed| {
+        let checkpoint = &signed.checkpoint;
+        // A set that was handed over to waits no more.
+        checkpoint.changes_set() && waits.take() != Some(checkpoint.next_set_hash)
+    });
+    match (refused, queue.first()) {
+        (Some(0), Some(first)) => Err(AnchoringError::NotPending {
+            number: first.checkpoint.number,
+            set: first.checkpoint.next_set_hash,
+            pending,
+        }),
+        (Some(count), _) => Ok(queue.get(..count).unwrap_or(queue)),
+        (None, _) => Ok(queue),
+    }
+}
+
 /// A transaction that anchors checkpoints. It is serialisable, so that a node goes on
 /// with it after a restart.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -115,7 +157,12 @@ impl AnchorJob {
     ) -> Result<Option<Self>, AnchoringError> {
         let at = account.chain().tip().await?.number;
         let (head, head_hash) = anchor.head(at).await?;
-        let batch = behind(queue, head, &head_hash)?;
+        let mut batch = behind(queue, head, &head_hash)?;
+        if batch.iter().any(|signed| signed.checkpoint.changes_set()) {
+            let registry = Registry::new(account.chain().clone(), anchor.registry(at).await?);
+            let pending = registry.pending(at).await?;
+            batch = until_handover(batch, pending.map(|set| set.hash))?;
+        }
         let Some(last) = batch.last() else { return Ok(None) };
         let payload = TxPayload::call(anchor.address(), anchor_calldata(batch)?);
         let gas = account.gas_for(&payload).await?;

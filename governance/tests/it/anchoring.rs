@@ -1,25 +1,28 @@
 //! Checkpoints on the chain.
 
-use crate::world::{World, validators};
+use crate::world::{TestValidator, World, validators};
 use phalanx_governance::{
     contracts::{
-        ChainCommand, ProposedValidator, Registration,
+        ChainCommand, ProposedValidator, Registration, SignedCheckpoint,
         anchor::{QuorumError, anchor_calldata},
         verdict::{self, Standing},
     },
     digest::SetEntry,
     rpc::RpcError,
-    submit::account::{AccountError, TxPayload},
+    submit::{
+        Settings,
+        account::{AccountError, TxPayload},
+        anchoring::{AnchorJob, AnchoringError},
+    },
 };
-use phalanx_types::{Name, units::CheckpointNumber};
+use phalanx_types::{Hash, Name, units::CheckpointNumber};
 
 #[tokio::test]
 async fn a_queue_is_anchored_in_one_transaction_and_what_is_there_is_passed_over() {
     let world = World::new().await;
     let queue = world.queue(None, 5);
-    let anchor = |list: &[phalanx_governance::contracts::SignedCheckpoint]| {
-        TxPayload::call(world.deployment.anchor, anchor_calldata(list).unwrap())
-    };
+    let anchor =
+        |list: &[SignedCheckpoint]| TxPayload::call(world.deployment.anchor, anchor_calldata(list).unwrap());
     world.payer.run(&anchor(&queue[..1])).await.unwrap();
     assert_eq!(
         world.anchor().head(world.tip().await).await.unwrap(),
@@ -62,35 +65,43 @@ async fn too_few_or_wrong_signatures_are_found_here_and_there() {
     }
 }
 
+/// A command that makes a set the next one; who is new has registered.
+fn proposal(world: &World, next: &[TestValidator]) -> ChainCommand {
+    let name = |text| Name::new(text).unwrap();
+    let validators = next.iter().map(|v| ProposedValidator {
+        entry: v.entry(),
+        region: name("earth"),
+        label: name("v"),
+        registration: if world.validators.iter().any(|o| o.entry() == v.entry()) {
+            Registration::NONE
+        } else {
+            v.registration(world.chain.id())
+        },
+    });
+    ChainCommand::SetValidators { validators: validators.collect() }
+}
+
+/// Twenty checkpoints, one that hands over to the set with a hash, and `after` of that
+/// one.
+fn across(world: &World, next: &[TestValidator], hash: Hash, after: usize) -> Vec<SignedCheckpoint> {
+    let mut queue = world.queue(None, 20);
+    let mut boundary = world.checkpoint(queue.last().map(|s| &s.checkpoint), &world.validators, 0);
+    boundary.next_set_hash = hash;
+    queue.push(world.signed(&boundary, &world.validators, 3));
+    for _ in 0..after {
+        let checkpoint = world.checkpoint(queue.last().map(|s| &s.checkpoint), next, 1);
+        queue.push(world.signed(&checkpoint, next, 4));
+    }
+    queue
+}
+
 #[tokio::test]
 async fn a_queue_goes_on_across_a_change_of_the_set() {
     let world = World::new().await;
     let next = validators(0..5);
-    let name = |text| Name::new(text).unwrap();
-    let proposed = next
-        .iter()
-        .map(|v| ProposedValidator {
-            entry: v.entry(),
-            region: name("earth"),
-            label: name("v"),
-            registration: if world.validators.iter().any(|o| o.entry() == v.entry()) {
-                Registration::NONE
-            } else {
-                v.registration(world.chain.id())
-            },
-        })
-        .collect();
-    world.command(&[ChainCommand::SetValidators { validators: proposed }]).await;
+    world.command(&[proposal(&world, &next)]).await;
     let pending = world.registry().pending(world.tip().await).await.unwrap().unwrap();
-
-    let mut queue = world.queue(None, 20);
-    let mut boundary = world.checkpoint(queue.last().map(|s| &s.checkpoint), &world.validators, 0);
-    boundary.next_set_hash = pending.hash;
-    queue.push(world.signed(&boundary, &world.validators, 3));
-    for _ in 0..29 {
-        let checkpoint = world.checkpoint(queue.last().map(|s| &s.checkpoint), &next, 1);
-        queue.push(world.signed(&checkpoint, &next, 4));
-    }
+    let queue = across(&world, &next, pending.hash, 29);
     let data = anchor_calldata(&queue).unwrap();
     world.payer.run(&TxPayload::call(world.deployment.anchor, data)).await.unwrap();
     let at = world.tip().await;
@@ -100,9 +111,46 @@ async fn a_queue_goes_on_across_a_change_of_the_set() {
 }
 
 #[tokio::test]
+async fn a_set_that_was_withdrawn_after_the_mesh_took_it_up_is_named_until_it_is_proposed_again() {
+    let world = World::new().await;
+    let next = validators(0..5);
+    world.command(&[proposal(&world, &next)]).await;
+    let set = world.registry().pending(world.tip().await).await.unwrap().unwrap().hash;
+    let queue = across(&world, &next, set, 4);
+    world.command(&[ChainCommand::WithdrawValidators { set_hash: set }]).await;
+
+    // What lies before the hand-over is anchored all the same.
+    let anchor = world.anchor();
+    let start = || AnchorJob::start(&world.payer, &anchor, &queue, Settings::default());
+    let run = |mut job: AnchorJob| {
+        let (world, anchor) = (&world, &anchor);
+        async move {
+            let signed = job.look(&world.payer, anchor, 0).await.unwrap().to_send.unwrap();
+            AnchorJob::send(&world.payer, &signed).await.unwrap();
+            anchor.head(world.tip().await).await.unwrap().0
+        }
+    };
+    assert_eq!(run(start().await.unwrap().unwrap()).await, CheckpointNumber(20));
+    let refused = start().await.unwrap_err();
+    let AnchoringError::NotPending { number, set: named, pending } = &refused else { panic!("{refused}") };
+    assert_eq!((number.0, *named, *pending), (21, set, None));
+    assert!(refused.to_string().contains("set-validators"), "{refused}");
+    // Another set in its place does not help.
+    let other = validators(1..5);
+    world.command(&[proposal(&world, &other)]).await;
+    let wrong = world.registry().pending(world.tip().await).await.unwrap().unwrap().hash;
+    assert!(
+        matches!(start().await, Err(AnchoringError::NotPending { pending: Some(found), .. }) if found == wrong)
+    );
+    world.command(&[ChainCommand::WithdrawValidators { set_hash: wrong }]).await;
+
+    world.command(&[proposal(&world, &next)]).await;
+    assert_eq!(run(start().await.unwrap().unwrap()).await, CheckpointNumber(25));
+}
+
+#[tokio::test]
 async fn a_receipt_is_verified_by_the_contract() {
     use phalanx_governance::digest::keccak;
-    use phalanx_types::Hash;
     let world = World::new().await;
     let receipt = Hash([9; 32]);
     let leaf = |h: &Hash| keccak(&[&[0], h.0.as_slice()].concat());
@@ -141,6 +189,6 @@ async fn a_verdict_says_how_sure_a_checkpoint_is_and_what_that_rests_on() {
     assert_eq!((found.standing, found.is_anchored(), found.hash), (Standing::Final, true, first.hash()));
     assert!(found.trusted[0].contains("alone"), "{found:?}");
     assert_eq!(of(queue[2].checkpoint.clone()).await.standing, Standing::NotAnchored);
-    let forged = phalanx_types::Checkpoint { app_hash: phalanx_types::Hash([1; 32]), ..first.clone() };
+    let forged = phalanx_types::Checkpoint { app_hash: Hash([1; 32]), ..first.clone() };
     assert_eq!(of(forged).await.standing, Standing::Contradicted { anchored: first.hash() });
 }

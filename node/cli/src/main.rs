@@ -125,7 +125,7 @@ fn run(cli: Cli) -> anyhow::Result<Code> {
         Command::List(args) => commands::list::run(&home, format, args),
         Command::Events => commands::events::run(&home),
         Command::Config(command) => commands::config::run(&home, format, &command),
-        Command::Simulate(command) => commands::simulate::run(format, command),
+        Command::Simulate(command) => commands::simulate::run(&home, format, command),
         Command::Devnet(args) => commands::devnet::run(format, args),
         Command::AttemptShim => Ok(Code::Done),
     }

@@ -97,6 +97,12 @@ impl LedgerMark {
 }
 
 impl Checkpoint {
+    /// Whether another set follows it.
+    #[must_use]
+    pub fn changes_set(&self) -> bool {
+        self.next_set_hash != self.set_hash
+    }
+
     /// Its hash: the EIP-712 struct hash.
     #[must_use]
     pub fn hash(&self) -> Hash {

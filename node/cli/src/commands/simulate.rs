@@ -1,12 +1,24 @@
 //! `phalanx simulate`.
 
-use crate::output::{Code, Failure, Format, table};
+use crate::{
+    chain::ChainArgs,
+    home::Home,
+    output::{Code, Failure, Format, table},
+};
 use anyhow::{Context, Result};
+use phalanx_governance::{
+    address::Wei,
+    safe::{Call, builder::BuilderFile},
+    translate,
+};
 use phalanx_simulator::{
-    FaultSet, MeshMode, MeshReport, MeshScenario, PlanetaryError, simulate_planetary, sweep,
+    FaultSet, MeshMode, MeshReport, MeshScenario, PlanetaryError, PlanetaryFiles, simulate_planetary, sweep,
 };
 use serde_json::{Value, json};
-use std::{ops::ControlFlow, path::PathBuf};
+use std::{
+    ops::ControlFlow,
+    path::{Path, PathBuf},
+};
 
 /// Runs many nodes in one process with virtual time and faults.
 #[derive(clap::Subcommand)]
@@ -35,7 +47,8 @@ pub enum Command {
     },
     /// The documents' fabric: four shards, six workers, a worker that dies, a
     /// shard that overflows, an owner that steps in. Writes reports/LABEL/ and
-    /// storage/checkpoint.json.
+    /// storage/checkpoint.json. With --rpc, owner-script.json is a file of Safe's
+    /// transaction builder with the owner's commands for those contracts.
     Planetary {
         /// The seed; the same seed and label write the same bytes.
         #[arg(long, default_value_t = 7)]
@@ -46,17 +59,19 @@ pub enum Command {
         /// Where reports/ and storage/ are made.
         #[arg(long, default_value = ".")]
         out: PathBuf,
+        #[command(flatten)]
+        chain: ChainArgs,
     },
 }
 
 /// Runs it.
-pub fn run(format: Format, command: Command) -> Result<Code> {
+pub fn run(home: &Home, format: Format, command: Command) -> Result<Code> {
     match command {
         Command::Mesh { nodes, seed, seeds, beats, faults, mode } => {
             let scenario = MeshScenario { mode, ..MeshScenario::new(nodes, seed, beats, faults) };
             mesh(format, &scenario, seeds)
         }
-        Command::Planetary { seed, label, out } => planetary(format, seed, &label, &out),
+        Command::Planetary { seed, label, out, chain } => planetary(home, format, seed, &label, &out, &chain),
     }
 }
 
@@ -109,14 +124,24 @@ fn text_of(report: &MeshReport) -> String {
     text
 }
 
-fn planetary(format: Format, seed: u64, label: &str, out: &std::path::Path) -> Result<Code> {
-    let made = simulate_planetary(seed, label).map_err(|error| {
+fn planetary(
+    home: &Home,
+    format: Format,
+    seed: u64,
+    label: &str,
+    out: &Path,
+    chain: &ChainArgs,
+) -> Result<Code> {
+    let mut made = simulate_planetary(seed, label).map_err(|error| {
         let code = match error {
             PlanetaryError::Label(_) => Code::Unreadable,
             _ => Code::Refused,
         };
         Failure::because(code, error)
     })?;
+    if chain.is_online() {
+        crate::commands::block_on(for_the_safe(home, chain, label, &mut made))?;
+    }
     let written = made.write(out).map_err(|e| {
         Failure::because(Code::Unavailable, format!("{e}; name a folder that can be written by --out"))
     })?;
@@ -145,6 +170,32 @@ fn planetary(format: Format, seed: u64, label: &str, out: &std::path::Path) -> R
     };
     format.print(text, json!({"summary": summary, "files": files}));
     Ok(Code::Done)
+}
+
+/// Puts a file of Safe's transaction builder in the place of the script: the owner's
+/// commands of the run, for the contracts that are deployed.
+async fn for_the_safe(home: &Home, chain: &ChainArgs, label: &str, made: &mut PlanetaryFiles) -> Result<()> {
+    let contracts = chain.contracts(home).await?;
+    let to = contracts.deployment.commands;
+    let calls = made.commands.iter().map(|command| {
+        let on_chain = translate::on_chain(command).context("a command of the run has none on the chain")?;
+        Ok(Call { to, value: Wei(0), data: on_chain.calldata() })
+    });
+    let file = BuilderFile {
+        chain_id: contracts.chain.id(),
+        safe: Some(contracts.owner()),
+        name: label.to_owned(),
+        description: format!(
+            "the owner's commands of the planetary scenario: {}",
+            made.summary.owner_commands.join(", ")
+        ),
+        calls: calls.collect::<Result<_>>()?,
+        had_checksum: true,
+    };
+    let script = made.files.iter_mut().find(|(path, _)| path.ends_with("owner-script.json"));
+    let (_, content) = script.context("the run has no owner-script.json")?;
+    *content = file.write(made.summary.virtual_ms).into_bytes();
+    Ok(())
 }
 
 /// Columns of the table.

@@ -3,8 +3,9 @@
 use crate::{
     lone::Lone,
     safe::{Owned, SECRETS, dev},
-    support::stderr,
+    support::{phalanx, stderr},
 };
+use ChainCommand as C;
 use phalanx_governance::{
     Address,
     address::Wei,
@@ -77,7 +78,6 @@ fn a_batch_goes_through_files_to_its_effect() {
 
 #[test]
 fn every_kind_becomes_the_calldata_of_its_function() {
-    use ChainCommand as C;
     let owned = Owned::new();
     let key = |byte: u8| PublicKey([byte; 32]);
     let hex = |byte: u8| hex::encode([byte; 32]);
@@ -233,6 +233,24 @@ fn every_kind_becomes_the_calldata_of_its_function() {
     let calls = owned.file("all-tx.json").tx.calls().unwrap().unwrap();
     let found: Vec<_> = calls.iter().map(|call| C::from_calldata(&call.data).unwrap().unwrap()).collect();
     assert_eq!(found.iter().collect::<Vec<_>>(), commands);
+}
+
+#[test]
+fn the_script_of_the_planetary_scenario_is_ready_to_be_signed() {
+    let owned = Owned::new();
+    let out = owned.path("");
+    let words = ["simulate", "planetary", "--out", out.to_str().unwrap()].map(str::to_owned);
+    let mut words = words.to_vec();
+    words.extend(owned.online(&["status"]).into_iter().skip(1));
+    let run = phalanx(&words.iter().map(String::as_str).collect::<Vec<_>>());
+    assert!(run.status.success(), "{}", stderr(&run));
+    let builder = ["batch", "--builder", "reports/demo/owner-script.json"];
+    let done = owned.through(&builder, "script.json");
+    let calls = owned.file("script.json").tx.calls().unwrap().unwrap();
+    assert!(calls.len() > 3 && calls.iter().all(|call| call.to == owned.deployment.commands));
+    let pause = C::PauseShard { shard: name("mars") };
+    assert!(calls.iter().any(|call| C::from_calldata(&call.data).unwrap() == Some(pause.clone())));
+    assert!(done.contains(&format!("command {} of the log", calls.len())), "{done}");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! A development chain with a Safe of three owners and the contracts of a mesh,
 //! and the binary as its owners use it.
 
-use crate::support::{binary, stderr, stdout};
+use crate::support::{self, binary, stderr, stdout};
 use base64::Engine;
 use phalanx_devnet::{Anvil, anvil, anvil_in};
 use phalanx_governance::{
@@ -205,8 +205,8 @@ impl Drop for Owned {
         if std::thread::panicking() {
             return;
         }
-        for entry in fs::read_dir(self.folder.path()).unwrap().flatten() {
-            assert_keeps_secrets(&fs::read(entry.path()).unwrap());
+        for path in support::files(self.folder.path()) {
+            assert_keeps_secrets(&fs::read(path).unwrap());
         }
     }
 }

@@ -164,6 +164,22 @@ impl Mesh {
     }
 }
 
+/// All files below a folder, but for the keys themselves.
+pub fn files(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap().flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            if !path.ends_with("keys") {
+                found.extend(files(&path));
+            }
+        } else {
+            found.push(path);
+        }
+    }
+    found
+}
+
 pub fn spec(label: &str, region: &str, once: bool, work: Work) -> JobSpec {
     JobSpec {
         label: label.into(),

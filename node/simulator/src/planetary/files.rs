@@ -28,6 +28,8 @@ const SCHEMA: u32 = 1;
 pub struct PlanetaryFiles {
     /// The numbers.
     pub summary: Summary,
+    /// What the owner commanded, in order.
+    pub commands: Vec<OwnerCommand>,
     /// Path below the folder of choice, and content.
     pub files: Vec<(PathBuf, Vec<u8>)>,
 }
@@ -114,7 +116,8 @@ pub(super) fn write_up(seed: u64, label: &str, ended: &Ended) -> Result<Planetar
         (folder.join("summary.json"), pretty(&to_value(&summary)?)),
         (folder.join("owner-script.json"), pretty(&script)),
     ];
-    Ok(PlanetaryFiles { summary, files })
+    let commands = ended.commands.iter().map(|issued| issued.command.clone()).collect();
+    Ok(PlanetaryFiles { summary, commands, files })
 }
 
 /// Checks that all nodes have the last beat, and their stores from bytes up.

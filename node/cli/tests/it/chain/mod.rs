@@ -1,6 +1,7 @@
 //! Meshes on a development chain: what is anchored, what is obeyed, and what happens
 //! when the chain is not as it should be.
 
+mod changes;
 mod endpoints;
 mod outages;
 mod secrets;

@@ -1,33 +1,12 @@
 //! Keys stay where they are.
 
-use super::world::{Chained, anvil, ask, dev, number};
-use crate::support::{binary, phalanx, stderr, stdout};
+use super::world::{Chained, Pace, anvil, ask, dev, number};
+use crate::support::{self, binary, phalanx, stderr, stdout};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use phalanx_governance::keys::{LocalKey, PasswordSource, keystore};
 use serde_json::{Value, json};
-use std::{
-    fs,
-    os::unix::fs::PermissionsExt,
-    path::{Path, PathBuf},
-    process::Command,
-};
+use std::{fs, os::unix::fs::PermissionsExt, process::Command};
 use zeroize::Zeroizing;
-
-/// All files below a folder, but for the keys themselves.
-fn files(folder: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(folder).unwrap().flatten() {
-        let path = entry.path();
-        if path.is_dir() {
-            if !path.ends_with("keys") {
-                found.extend(files(&path));
-            }
-        } else {
-            found.push(path);
-        }
-    }
-    found
-}
 
 fn holds(haystack: &[u8], needle: &[u8]) -> bool {
     haystack.windows(needle.len()).any(|window| window == needle)
@@ -64,7 +43,7 @@ async fn no_key_is_in_a_log_a_ledger_an_answer_or_a_list_of_processes() {
     ask(&anvil.url(), "anvil_setBalance", fund(key.address().to_string())).await;
 
     let words_of = ["--keystore", payer.to_str().unwrap(), "--password-file", password.to_str().unwrap()];
-    let mut chained = Chained::new(&anvil.url(), &words_of).await;
+    let mut chained = Chained::new(&anvil.url(), Pace::default(), &words_of).await;
     let genesis: Value =
         serde_json::from_slice(&fs::read(chained.mesh.home(0).join("genesis.json")).unwrap()).unwrap();
     let mut secrets = forms(&secret);
@@ -95,7 +74,7 @@ async fn no_key_is_in_a_log_a_ledger_an_answer_or_a_list_of_processes() {
         seen.push(("status".into(), chained.status(index).await.to_string().into_bytes()));
     }
     chained.mesh.stop().await;
-    for path in files(&chained.mesh.folder.path().join("mesh")) {
+    for path in support::files(&chained.mesh.folder.path().join("mesh")) {
         seen.push((path.display().to_string(), fs::read(&path).unwrap()));
     }
     assert!(seen.iter().any(|(name, _)| name.ends_with("node.log")));

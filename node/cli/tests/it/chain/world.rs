@@ -14,6 +14,7 @@ use phalanx_governance::{
     },
     submit::account::{Account, TxPayload},
 };
+use phalanx_types::Genesis;
 use serde_json::{Value, json};
 use std::{
     path::{Path, PathBuf},
@@ -48,6 +49,19 @@ pub async fn ask(url: &str, method: &'static str, params: Value) -> Value {
     HttpEndpoint::new(url, HttpSettings::default()).unwrap().ask(method, params).await.unwrap()
 }
 
+/// How fast a mesh without work goes on.
+#[derive(Clone, Copy)]
+pub struct Pace {
+    pub checkpoint_beats: u32,
+    pub idle_beat_ms: u32,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self { checkpoint_beats: 4, idle_beat_ms: 300 }
+    }
+}
+
 /// A mesh that is bound to a chain, with its Safe.
 pub struct Chained {
     pub mesh: Mesh,
@@ -57,15 +71,15 @@ pub struct Chained {
 }
 
 impl Chained {
-    /// Founds a mesh of four, with a checkpoint every four beats, and binds it to the
-    /// chain at `url`. `words` are more words for `chain deploy`.
-    pub async fn new(url: &str, words: &[&str]) -> Self {
-        let mesh = support::found(4, &[]);
+    /// Founds a mesh of four and binds it to the chain at `url`. `words` are more words
+    /// for `chain deploy`.
+    pub async fn new(url: &str, pace: Pace, words: &[&str]) -> Self {
+        let mut mesh = support::found(4, &[]);
         for index in 0..4 {
             let path = mesh.home(index).join("genesis.json");
             let mut genesis: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
-            genesis["params"]["checkpoint_beats"] = json!(4);
-            genesis["params"]["idle_beat_ms"] = json!(300);
+            genesis["params"]["checkpoint_beats"] = json!(pace.checkpoint_beats);
+            genesis["params"]["idle_beat_ms"] = json!(pace.idle_beat_ms);
             std::fs::write(path, genesis.to_string()).unwrap();
         }
         let chain = connect(url).await;
@@ -81,13 +95,21 @@ impl Chained {
         let deployed = phalanx(&all);
         assert!(deployed.status.success(), "{}", stderr(&deployed));
         let said: Value = serde_json::from_slice(&deployed.stdout).unwrap();
+        // With the accounts and the chain.
+        let genesis = std::fs::read(mesh.home(0).join("genesis.json")).unwrap();
+        mesh.genesis = Genesis::from_json(&genesis).unwrap();
         let deployment = serde_json::from_value(said["deployment"].clone()).unwrap();
         Self { mesh, safe, deployment, url: url.to_owned() }
     }
 
     /// With development keys.
     pub async fn dev(url: &str) -> Self {
-        let mut chained = Self::new(url, &["--dev", "--dev-key", "0"]).await;
+        Self::dev_at(url, Pace::default()).await
+    }
+
+    /// With development keys, at a pace.
+    pub async fn dev_at(url: &str, pace: Pace) -> Self {
+        let mut chained = Self::new(url, pace, &["--dev", "--dev-key", "0"]).await;
         chained.mesh.devnet.always_with(&["--dev"]);
         chained
     }

@@ -1,0 +1,58 @@
+//! Validator sets that follow one another.
+
+use super::world::{Chained, Pace, anvil, ask, connect, is_calm, number};
+use phalanx_governance::{
+    contracts::{ChainCommand, ProposedValidator, Registration, Registry},
+    digest::SetEntry,
+};
+use phalanx_types::cosign::RegisteredValidator;
+use serde_json::json;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn fifty_checkpoints_that_wait_across_a_change_of_the_validators_are_anchored() {
+    let anvil = anvil(&["--block-time", "1"]);
+    let pace = Pace { checkpoint_beats: 2, idle_beat_ms: 50 };
+    let mut chained = Chained::dev_at(&anvil.url(), pace).await;
+    chained.mesh.start().await;
+    chained.all_until("the first checkpoint is final", |s| number(s, "/chain/final") >= 1).await;
+
+    // The first one counts more from now on: all are registered.
+    let validators = chained.mesh.genesis.validators.iter().zip(1..).map(|(v, place)| ProposedValidator {
+        entry: SetEntry::from(&RegisteredValidator {
+            account: v.chain_address,
+            network_key: v.network_key,
+            vote_key: v.vote_key,
+            weight: if place == 1 { 4 } else { 3 },
+        }),
+        region: v.region.clone(),
+        label: v.label.clone(),
+        registration: Registration::NONE,
+    });
+    let command = ChainCommand::SetValidators { validators: validators.collect() };
+    chained.command(command.ordered()).await;
+    // Deep enough to be obeyed, and then no block comes.
+    ask(&anvil.url(), "evm_setIntervalMining", json!([0])).await;
+    ask(&anvil.url(), "anvil_mine", json!(["0x1"])).await;
+    chained.all_until("the change is obeyed", |s| number(s, "/chain/commands_obeyed") == 1).await;
+    let changed = number(&chained.status(0).await, "/checkpoint");
+    chained.all_until("fifty more are cosigned", |s| number(s, "/chain/cosigned") >= changed + 50).await;
+    let before = number(&chained.status(0).await, "/chain/anchored");
+    assert!(before <= changed, "{before} of {changed}: nothing of the new set is anchored");
+
+    ask(&anvil.url(), "evm_setIntervalMining", json!([1])).await;
+    chained.all_until("all is final", |s| number(s, "/chain/final") >= changed + 50).await;
+    for index in 0..4 {
+        assert!(is_calm(&chained.status(index).await), "{}", chained.status(index).await);
+    }
+    let chain = connect(&anvil.url()).await;
+    let at = chain.tip().await.unwrap().number;
+    let registry = Registry::new(chain, chained.deployment.registry);
+    let (epoch, hash) = registry.current(at).await.unwrap();
+    assert_eq!((epoch, registry.forced_epochs(at).await.unwrap()), (1, Vec::new()));
+    let last = number(&chained.status(0).await, "/chain/final");
+    let shown = chained.mesh.devnet.clients()[2].get(&format!("/v1/checkpoints/{last}")).await.unwrap();
+    assert_eq!(shown["checkpoint"]["set_epoch"], "1");
+    assert_eq!(shown["checkpoint"]["set_hash"], hash.to_string());
+    chained.mesh.stop().await;
+    chained.mesh.fsck();
+}
