@@ -64,17 +64,8 @@ impl Bench {
             .output()
             .unwrap();
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-        let specs = (1..=4_u16)
-            .map(|i| {
-                let home = out.join(format!("node-{i}"));
-                NodeSpec {
-                    name: format!("node-{i}"),
-                    api: format!("127.0.0.1:{}", base.parse::<u16>().unwrap() + 100 + i).parse().unwrap(),
-                    token: std::fs::read_to_string(home.join("api-token")).unwrap(),
-                    home,
-                }
-            })
-            .collect();
+        let at = |i: u16| NodeSpec::at(&format!("node-{i}"), out.join(format!("node-{i}"))).unwrap();
+        let specs = (1..=4).map(at).collect();
         let genesis = Genesis::from_json(&std::fs::read(out.join("node-1/genesis.json")).unwrap()).unwrap();
         let mut devnet = Devnet::new(&binary(), specs);
         devnet.start_all().unwrap();

@@ -29,6 +29,27 @@ pub struct NodeSpec {
     pub token: String,
 }
 
+impl NodeSpec {
+    /// The node of a home folder.
+    ///
+    /// # Errors
+    /// When its settings or its token cannot be read.
+    pub fn at(name: &str, home: PathBuf) -> Result<Self, DevnetError> {
+        let read = |file: &str| {
+            let path = home.join(file);
+            std::fs::read_to_string(&path).map_err(io_error(format!("{} cannot be read", path.display())))
+        };
+        let config: toml::Table = read("config.toml")?.parse().map_err(|error: toml::de::Error| {
+            io_error(format!("config.toml of {name}"))(io::Error::new(io::ErrorKind::InvalidData, error))
+        })?;
+        let api = config.get("api").and_then(toml::Value::as_str).and_then(|text| text.parse().ok());
+        let api = api.ok_or_else(|| {
+            io_error(format!("config.toml of {name} names no api"))(io::ErrorKind::InvalidData.into())
+        })?;
+        Ok(Self { name: name.to_owned(), token: read("api-token")?, api, home })
+    }
+}
+
 /// What went wrong with the processes.
 #[derive(Debug, thiserror::Error)]
 pub enum DevnetError {

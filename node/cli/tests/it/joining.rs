@@ -35,12 +35,7 @@ fn newcomer(mesh: &mut Mesh, setting: &str) -> NodeSpec {
     let mut config: toml::Table = std::fs::read_to_string(&path).unwrap().parse().unwrap();
     config.extend(setting.parse::<toml::Table>().unwrap());
     std::fs::write(&path, config.to_string()).unwrap();
-    NodeSpec {
-        name: "node-5".into(),
-        api: config["api"].as_str().unwrap().parse().unwrap(),
-        token: std::fs::read_to_string(home.join("api-token")).unwrap(),
-        home,
-    }
+    NodeSpec::at("node-5", home).unwrap()
 }
 
 /// Time to catch up with a short history.

@@ -72,12 +72,7 @@ pub fn found(nodes: u16, extra: &[&str]) -> Mesh {
         mark["args"][2] = marks.to_str().unwrap().into();
         config["commands"].as_table_mut().unwrap().insert("mark".into(), mark);
         std::fs::write(&path, config.to_string()).unwrap();
-        specs.push(NodeSpec {
-            name: format!("node-{i}"),
-            api: config["api"].as_str().unwrap().parse().unwrap(),
-            token: std::fs::read_to_string(home.join("api-token")).unwrap(),
-            home,
-        });
+        specs.push(NodeSpec::at(&format!("node-{i}"), home).unwrap());
     }
     let genesis = Genesis::from_json(&std::fs::read(out.join("node-1/genesis.json")).unwrap()).unwrap();
     Mesh {

@@ -1,12 +1,15 @@
 //! Validator sets that follow one another.
 
-use super::world::{Chained, Pace, anvil, ask, connect, is_calm, number};
+use super::world::{Chained, Pace, anvil, ask, connect, contracts, is_calm, number};
+use crate::support::{phalanx, stderr, stdout};
 use phalanx_governance::{
     contracts::{ChainCommand, ProposedValidator, Registration, Registry},
     digest::SetEntry,
 };
-use phalanx_types::cosign::RegisteredValidator;
+use phalanx_ledger::{Durability, cosigns::CosignStore};
+use phalanx_types::{cosign::RegisteredValidator, units::CheckpointNumber};
 use serde_json::json;
+use std::{path::Path, process::Command};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn fifty_checkpoints_that_wait_across_a_change_of_the_validators_are_anchored() {
@@ -53,6 +56,40 @@ async fn fifty_checkpoints_that_wait_across_a_change_of_the_validators_are_ancho
     let shown = chained.mesh.devnet.clients()[2].get(&format!("/v1/checkpoints/{last}")).await.unwrap();
     assert_eq!(shown["checkpoint"]["set_epoch"], "1");
     assert_eq!(shown["checkpoint"]["set_hash"], hash.to_string());
+
+    // The same with cast alone, from the bytes of a proof file.
+    let file = chained.mesh.folder.path().join("receipt.json");
+    std::fs::write(&file, chained.mesh.devnet.clients()[1].bytes("/v1/receipts/1/proof").await.unwrap())
+        .unwrap();
+    let by_hand = |file: &Path| {
+        let script = contracts().join("scripts/by-hand");
+        let anchor = chained.deployment.anchor.to_string();
+        Command::new(script).args([&anvil.url(), &anchor]).arg(file).output().unwrap()
+    };
+    let told = by_hand(&file);
+    assert!(
+        told.status.success() && stdout(&told).contains("all the same"),
+        "{}{}",
+        stdout(&told),
+        stderr(&told)
+    );
+    let text = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, text.replacen("\"receipt_hash\":\"", "\"receipt_hash\":\"00", 1)).unwrap();
+    assert_eq!(by_hand(&file).status.code(), Some(1));
     chained.mesh.stop().await;
     chained.mesh.fsck();
+
+    // A flipped bit of a signature on disk is named.
+    let home = chained.mesh.home(0);
+    let fsck = || phalanx(&["ledger", "fsck", "--home", home.to_str().unwrap()]);
+    assert!(stdout(&fsck()).contains("signatures for the chain: "), "{}", stdout(&fsck()));
+    {
+        let store = CosignStore::open(&home.join("cosigns")).unwrap();
+        let mut kept = store.signatures(CheckpointNumber(2)).unwrap().unwrap();
+        kept.signatures[0].0[40] ^= 1;
+        store.put_signatures(CheckpointNumber(2), &kept, Durability::Synced).unwrap();
+    }
+    let told = fsck();
+    assert_eq!(told.status.code(), Some(1), "{}", stdout(&told));
+    assert!(stdout(&told).contains("not clean: checkpoint 2: "), "{}", stdout(&told));
 }

@@ -3,6 +3,7 @@
 
 mod changes;
 mod endpoints;
+mod obeying;
 mod outages;
 mod secrets;
 mod world;

@@ -1,5 +1,7 @@
 //! `phalanx ledger`.
 
+mod signatures;
+
 use crate::{
     home::Home,
     output::{Code, Failure, Format},
@@ -75,12 +77,19 @@ pub fn run(home: &Home, format: Format, command: Command) -> Result<Code> {
             }
             let report = fsck::fsck(&store);
             let mut value = serde_json::to_value(&report)?;
+            let mut text = verdicts(home, &report);
+            // Signatures can only be held against a record that is whole.
+            let signed = if report.is_clean() { signatures::check(home, store)? } else { None };
+            if let Some(signed) = &signed {
+                text.push_str(&format!("\n{}", signed.words(home)));
+            }
             if let Some(map) = value.as_object_mut() {
                 map.insert("trusted_genesis".into(), json!(trusted));
+                map.insert("signatures_for_the_chain".into(), json!(signed));
             }
-            let text = || format!("{}\ntrusted: the genesis document {trusted}", verdicts(home, &report));
-            format.print(text, value);
-            Ok(if report.is_clean() { Code::Done } else { Code::Refused })
+            format.print(|| format!("{text}\ntrusted: the genesis document {trusted}"), value);
+            let is_clean = report.is_clean() && signed.is_none_or(|signed| signed.wrong.is_none());
+            Ok(if is_clean { Code::Done } else { Code::Refused })
         }
         Command::Replay { to } => replay(home, format, &store, to),
         Command::Export => {
