@@ -91,14 +91,28 @@ struct Open {
     set: Arc<Vec<SetEntry>>,
     signatures: BTreeMap<Address, EcdsaSignature>,
     is_cosigned: bool,
-    /// False when something else is kept under this number: then this node may have
-    /// signed that.
+    /// False when this node has signed something else under this number.
     may_sign: bool,
 }
 
 impl Open {
     fn member(&self, account: &Address) -> Option<&SetEntry> {
         self.set.iter().find(|e| e.account == *account)
+    }
+
+    /// As many signatures as are needed, those of the heaviest members: each more would
+    /// only cost gas.
+    fn quorum(&self) -> Vec<EcdsaSignature> {
+        let total: u64 = self.set.iter().map(|e| u64::from(e.weight)).sum();
+        let mut members: Vec<&SetEntry> = self.signatures.keys().filter_map(|who| self.member(who)).collect();
+        members.sort_by_key(|e| (std::cmp::Reverse(e.weight), e.account));
+        let mut weight = 0;
+        let needed = members.iter().take_while(|e| {
+            let is_short = 3 * weight <= 2 * total;
+            weight += u64::from(e.weight);
+            is_short
+        });
+        needed.filter_map(|e| self.signatures.get(&e.account).copied()).collect()
     }
 
     fn weighs(&mut self) {
@@ -136,14 +150,15 @@ impl Cosigner {
     }
 
     /// Takes in the next checkpoint that the ledger has closed, with its set and
-    /// what was kept of its signatures. Any other than the one that it wants is
-    /// passed over. False when what was kept is of another checkpoint of this number:
-    /// then this node does not sign it (S1).
+    /// what was kept of its signatures. `own` is the checkpoint of this number that this
+    /// node has signed, if it has. Any other than the one that it wants is passed over.
+    /// False when it has signed another one: then it does not sign this one (S1).
     pub fn closed(
         &mut self,
         checkpoint: Checkpoint,
         set: Arc<Vec<SetEntry>>,
         kept: Option<&Cosigned>,
+        own: Option<Hash>,
     ) -> bool {
         if self.wants() != Some(checkpoint.number) {
             return true;
@@ -152,9 +167,10 @@ impl Cosigner {
         let digest = digest::checkpoint(self.chain_id, self.anchor, &hash);
         let number = checkpoint.number;
         let signatures = BTreeMap::new();
-        let may_sign = kept.is_none_or(|kept| kept.checkpoint == hash);
+        let may_sign = own.is_none_or(|own| own == hash);
         let mut open = Open { checkpoint, hash, digest, set, signatures, is_cosigned: false, may_sign };
-        for kept in kept.filter(|_| may_sign).into_iter().flat_map(|kept| &kept.signatures) {
+        for kept in kept.filter(|kept| kept.checkpoint == hash).into_iter().flat_map(|kept| &kept.signatures)
+        {
             let Ok(signature) = EcdsaSignature::from_bytes_strict(&kept.0) else { continue };
             let Ok(account) = signature.recover(&open.digest) else { continue };
             if open.member(&account).is_some() {
@@ -307,7 +323,7 @@ impl Cosigner {
             if *number != expected {
                 break;
             }
-            let signatures: Vec<EcdsaSignature> = open.signatures.values().copied().collect();
+            let signatures = open.quorum();
             let checkpoint = open.checkpoint.clone();
             queue.push(SignedCheckpoint::new(checkpoint, &signatures, self.chain_id, self.anchor));
         }

@@ -139,6 +139,12 @@ pub fn is_blind(tx: &SafeTx, known: &Known) -> bool {
     transaction(tx, known).iter().any(|line| line.care == Care::Unknown)
 }
 
+/// Whether something in it changes who rules, or cannot be undone.
+#[must_use]
+pub fn is_grave(tx: &SafeTx, known: &Known) -> bool {
+    transaction(tx, known).iter().any(|line| line.care == Care::Grave)
+}
+
 /// What the calls of a transaction would do if those whom they call were the
 /// `OwnerCommands` of the mesh: for readers who do not know its address, and
 /// must compare it. Only for calls that have no words of their own.

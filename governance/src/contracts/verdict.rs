@@ -119,12 +119,17 @@ async fn at_height(
         Some(anchored) if anchored == checkpoint.hash() => Ok(Standing::Anchored),
         Some(anchored) => Ok(Standing::Contradicted { anchored }),
         None => {
-            // The contract wants the links without a gap, the last in its window.
-            let mut links = vec![checkpoint.clone()];
-            let known = descendants.iter().take_while(|d| d.number <= head);
-            links.extend(known.cloned());
-            let is_ancestor = links.len() > 1 && anchor.is_ancestor(&links, at).await?;
-            Ok(if is_ancestor { Standing::Anchored } else { Standing::TooOld })
+            // A checkpoint names its parent by hash: what leads to one that the contract
+            // knows is anchored with it.
+            let (mut last, mut hash) = (checkpoint.number, checkpoint.hash());
+            for next in descendants.iter().take_while(|d| d.number <= head) {
+                if next.number != last.saturating_add(1) || next.parent != hash {
+                    return Ok(Standing::TooOld);
+                }
+                (last, hash) = (next.number, next.hash());
+            }
+            let leads = last > checkpoint.number && anchor.hash_of(last, at).await? == Some(hash);
+            Ok(if leads { Standing::Anchored } else { Standing::TooOld })
         }
     }
 }

@@ -64,7 +64,7 @@ fn cosigner(count: u64) -> (Cosigner, Vec<Hash>, Arc<Vec<SetEntry>>) {
         let parent = hashes.last().copied().unwrap_or(Hash::ZERO);
         let checkpoint = checkpoint(number, parent, &set);
         hashes.push(checkpoint.hash());
-        cosigner.closed(checkpoint, Arc::clone(&set), None);
+        cosigner.closed(checkpoint, Arc::clone(&set), None, None);
     }
     (cosigner, hashes, set)
 }
@@ -82,6 +82,7 @@ fn more_than_two_thirds_of_the_weight_cosign() {
     let queue = cosigner.queue(CheckpointNumber::ZERO, 9);
     assert_eq!(queue.len(), 1);
     queue[0].check_quorum(&set).unwrap();
+    assert_eq!(queue[0].signers().count(), 3, "a fourth one would only cost gas");
     assert_eq!((cosigner.cosigned_through().0, cosigner.first_missing()), (1, Some(CheckpointNumber(2))));
 }
 
@@ -149,7 +150,7 @@ fn what_was_kept_counts_and_what_is_not_of_the_set_does_not() {
     signatures.push(AccountSignature([0; 64]));
     let kept = Cosigned { checkpoint: hashes[0], signatures };
     let mut again = Cosigner::new(CHAIN, ANCHOR, Some(key(1).address()));
-    again.closed(checkpoint(1, Hash::ZERO, &set), Arc::clone(&set), Some(&kept));
+    again.closed(checkpoint(1, Hash::ZERO, &set), Arc::clone(&set), Some(&kept), None);
     assert_eq!(again.known(CheckpointNumber(1)).unwrap().signatures.len(), 3);
     assert_eq!(again.is_cosigned(CheckpointNumber(1)), Some(true));
     assert!(again.to_sign(9).is_empty());
@@ -161,10 +162,19 @@ fn what_was_signed_under_a_number_is_never_signed_against() {
     let kept =
         Cosigned { checkpoint: Hash([9; 32]), signatures: vec![signed(1, 1, Hash([9; 32])).signature] };
     let mut again = Cosigner::new(CHAIN, ANCHOR, Some(key(1).address()));
-    assert!(!again.closed(checkpoint(1, Hash::ZERO, &set), Arc::clone(&set), Some(&kept)));
+    let own = Some(Hash([9; 32]));
+    assert!(!again.closed(checkpoint(1, Hash::ZERO, &set), Arc::clone(&set), Some(&kept), own));
     assert!(again.to_sign(9).is_empty());
     // What others sign counts all the same.
     assert_eq!(again.hear(&signed(2, 1, hashes[0])), Heard::New { is_cosigned: false });
+
+    // Nor after a restart, when what was kept has given way to what others signed.
+    let kept = again.known(CheckpointNumber(1)).unwrap();
+    assert_eq!(kept.checkpoint, hashes[0]);
+    let mut later = Cosigner::new(CHAIN, ANCHOR, Some(key(1).address()));
+    assert!(!later.closed(checkpoint(1, Hash::ZERO, &set), Arc::clone(&set), Some(&kept), own));
+    assert!(later.to_sign(9).is_empty());
+    assert_eq!(later.known(CheckpointNumber(1)).unwrap(), kept);
 }
 
 #[test]
@@ -187,10 +197,10 @@ fn the_window_is_bounded_and_moves_with_what_is_anchored() {
     let set = set(1..=4, 1);
     let mut cosigner = Cosigner::new(CHAIN, ANCHOR, None);
     for number in 1..=WINDOW {
-        cosigner.closed(checkpoint(number, Hash::ZERO, &set), Arc::clone(&set), None);
+        cosigner.closed(checkpoint(number, Hash::ZERO, &set), Arc::clone(&set), None, None);
     }
     assert_eq!(cosigner.wants(), None);
-    cosigner.closed(checkpoint(WINDOW + 1, Hash::ZERO, &set), Arc::clone(&set), None);
+    cosigner.closed(checkpoint(WINDOW + 1, Hash::ZERO, &set), Arc::clone(&set), None, None);
     assert_eq!(cosigner.counts(), (0, WINDOW as usize));
     cosigner.anchored(CheckpointNumber(10));
     assert_eq!(cosigner.wants(), Some(CheckpointNumber(WINDOW + 1)));

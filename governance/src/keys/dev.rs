@@ -1,6 +1,7 @@
 //! The keys of the development chain, which everybody knows.
 
 use super::{KeyError, LocalKey};
+use crate::address::Address;
 use ethers::signers::{MnemonicBuilder, coins_bip39::English};
 use zeroize::Zeroizing;
 
@@ -14,6 +15,9 @@ const PHRASE: &str = "test test test test test test test test test test test jun
 #[derive(Clone, Copy, Debug)]
 pub struct DevKeys(());
 
+/// How many development accounts are known by their address.
+pub const KNOWN: u32 = 20;
+
 impl DevKeys {
     /// Development keys for a chain.
     ///
@@ -21,6 +25,13 @@ impl DevKeys {
     /// When the chain is not [`CHAIN_ID`].
     pub const fn new(chain_id: u64) -> Result<Self, KeyError> {
         if chain_id == CHAIN_ID { Ok(Self(())) } else { Err(KeyError::DevChain { found: chain_id }) }
+    }
+
+    /// Whether an account is one of the first [`KNOWN`]: then everybody has its key,
+    /// wherever it was put.
+    #[must_use]
+    pub fn is_known(account: Address) -> bool {
+        (0..KNOWN).any(|index| Self(()).key(index).is_ok_and(|key| key.address() == account))
     }
 
     /// The key of the account at `index`, at the path that anvil uses.

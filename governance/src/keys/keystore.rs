@@ -164,11 +164,17 @@ pub fn create(path: &Path, key: &LocalKey, password: &PasswordSource) -> Result<
 }
 
 fn with_address(text: &[u8], address: Address) -> Result<Vec<u8>, String> {
-    let mut value: Value = serde_json::from_slice(text).map_err(|e| e.to_string())?;
+    let mut value: Value = serde_json::from_slice(text).map_err(|e| place(&e))?;
     if let Some(object) = value.as_object_mut() {
         object.insert("address".into(), Value::String(hex::encode(address.0)));
     }
-    serde_json::to_vec_pretty(&value).map_err(|e| e.to_string())
+    serde_json::to_vec_pretty(&value).map_err(|e| place(&e))
+}
+
+/// Where a text is no keystore. Without what stands there: it may be the key itself,
+/// in a file that was taken for a keystore.
+fn place(error: &serde_json::Error) -> String {
+    format!("line {}, column {} is not as in one", error.line(), error.column())
 }
 
 /// Checks the form of a keystore before the library works on it, which would
@@ -183,16 +189,13 @@ fn check(path: &Path) -> Result<Option<Address>, KeyError> {
     if bytes.len() as u64 > KEYSTORE_BYTES_MAX {
         return Err(malformed(format!("it is longer than {KEYSTORE_BYTES_MAX} bytes")));
     }
-    let store: EthKeystore = serde_json::from_slice(&bytes).map_err(|e| malformed(e.to_string()))?;
+    let store: EthKeystore = serde_json::from_slice(&bytes).map_err(|e| malformed(place(&e)))?;
     let crypto = &store.crypto;
     if store.version != 3 {
         return Err(malformed(format!("its version is {}", store.version)));
     }
     if crypto.cipher != "aes-128-ctr" || crypto.cipherparams.iv.len() != 16 {
-        return Err(malformed(format!(
-            "its cipher is {}, not aes-128-ctr with an iv of 16 bytes",
-            crypto.cipher
-        )));
+        return Err(malformed("its cipher is not aes-128-ctr with an iv of 16 bytes".into()));
     }
     if crypto.ciphertext.len() != 32 || crypto.mac.len() != 32 {
         return Err(malformed("its ciphertext and mac have 32 bytes each".into()));
@@ -216,13 +219,13 @@ fn check(path: &Path) -> Result<Option<Address>, KeyError> {
             }
         }
     }
-    let value: Value = serde_json::from_slice(&bytes).map_err(|e| malformed(e.to_string()))?;
+    let value: Value = serde_json::from_slice(&bytes).map_err(|e| malformed(place(&e)))?;
     match value.get("address").and_then(Value::as_str) {
         None | Some("") => Ok(None),
         Some(text) => {
             let digits = text.strip_prefix("0x").unwrap_or(text).to_ascii_lowercase();
             let address =
-                format!("0x{digits}").parse().map_err(|_| malformed(format!("its address is {text:?}")))?;
+                format!("0x{digits}").parse().map_err(|_| malformed("its address is none".into()))?;
             Ok(Some(address))
         }
     }

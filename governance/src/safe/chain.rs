@@ -338,17 +338,13 @@ impl Safe {
     }
 
     /// Checks each signature of a file: by whom it is, whether they are owners
-    /// now, and what approvals and contracts say. `executor` is who would
-    /// execute it: an owner who does so consents by that.
+    /// now, and what approvals and contracts say. An approval counts when it is on
+    /// the chain. The Safe would also count one of whoever executes; here that is no
+    /// consent, because anybody can write it into a file.
     ///
     /// # Errors
     /// When the file is of another Safe, or the chain cannot be asked.
-    pub async fn check(
-        &self,
-        file: &TxFile,
-        executor: Option<Address>,
-        at: u64,
-    ) -> Result<Checked, SafeError> {
+    pub async fn check(&self, file: &TxFile, at: u64) -> Result<Checked, SafeError> {
         self.check_file(file)?;
         let status = self.status(at).await?;
         let hash = file.safe_tx_hash();
@@ -364,7 +360,7 @@ impl Safe {
             } else {
                 match signature.check_offline(&hash) {
                     Ok(Offline::Valid) => Consent::Valid,
-                    Ok(Offline::NeedsChain) => self.ask_chain(file, signature, executor, at).await?,
+                    Ok(Offline::NeedsChain) => self.ask_chain(file, signature, at).await?,
                     Err(error) => Consent::Invalid(error.to_string()),
                 }
             };
@@ -378,19 +374,15 @@ impl Safe {
         &self,
         file: &TxFile,
         signature: &OwnerSignature,
-        executor: Option<Address>,
         at: u64,
     ) -> Result<Consent, SafeError> {
         let hash = file.safe_tx_hash();
         match signature {
             OwnerSignature::ApprovedHash { owner } => {
-                if executor == Some(*owner) {
-                    return Ok(Consent::Valid);
-                }
                 let call = abi::ApprovedHashesCall { owner: owner.h160(), hash: hash.0 };
                 let approved: U256 = self.view("approvedHashes", call, at).await?;
                 Ok(if approved.is_zero() {
-                    Consent::Invalid("it has not called approveHash, and is not the one who executes".into())
+                    Consent::Invalid("it has not called approveHash".into())
                 } else {
                     Consent::Valid
                 })
@@ -421,17 +413,12 @@ impl Safe {
     ///
     /// # Errors
     /// When the nonce is not the next one, or there are too few signatures.
-    pub async fn exec_calldata(
-        &self,
-        file: &TxFile,
-        executor: Address,
-        at: u64,
-    ) -> Result<Vec<u8>, SafeError> {
+    pub async fn exec_calldata(&self, file: &TxFile, at: u64) -> Result<Vec<u8>, SafeError> {
         let expected = self.nonce(at).await?;
         if file.tx.nonce != expected {
             return Err(SafeError::Nonce { expected, found: file.tx.nonce });
         }
-        let checked = self.check(file, Some(executor), at).await?;
+        let checked = self.check(file, at).await?;
         let counting: Vec<OwnerSignature> = file
             .signatures()
             .iter()

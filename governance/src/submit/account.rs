@@ -72,6 +72,16 @@ pub enum AccountError {
         /// Its block.
         block: u64,
     },
+    /// Gas costs more than is allowed.
+    #[error(
+        "gas costs {base} wei now, more than the {ceiling} wei that are allowed: wait, or allow more with --fee-max"
+    )]
+    TooDear {
+        /// What it costs, without a tip.
+        base: u128,
+        /// The ceiling.
+        ceiling: u128,
+    },
     /// It is not mined.
     #[error("transaction {hash} is not mined after {after_s} s: it may still be; look at it again")]
     NotMined {
@@ -87,13 +97,25 @@ pub enum AccountError {
 pub struct Account {
     chain: Chain,
     signer: Arc<Signer>,
+    fee_max: u128,
 }
+
+/// Most that a person's transaction pays for a unit of gas, tip included, in wei, unless
+/// another ceiling is set: an endpoint may lie about what it costs.
+pub const FEE_MAX: u128 = 200_000_000_000;
 
 impl Account {
     /// An account.
     #[must_use]
     pub const fn new(chain: Chain, signer: Arc<Signer>) -> Self {
-        Self { chain, signer }
+        Self { chain, signer, fee_max: FEE_MAX }
+    }
+
+    /// With another ceiling for [`Self::run`], in wei a unit of gas, tip included.
+    #[must_use]
+    pub const fn with_fee_max(mut self, fee_max: u128) -> Self {
+        self.fee_max = fee_max;
+        self
     }
 
     /// Whose it is.
@@ -158,13 +180,17 @@ impl Account {
     /// [`super::Submission`].
     ///
     /// # Errors
-    /// When it fails, or is not mined within [`RUN_TIMEOUT`].
+    /// When it fails, gas costs more than the ceiling, or it is not mined within
+    /// [`RUN_TIMEOUT`].
     pub async fn run(&self, payload: &TxPayload) -> Result<TxReceipt, AccountError> {
         let nonce = self.chain.nonce(self.address()).await?;
         let gas = self.gas_for(payload).await?;
-        let offer = super::offer_of(self.chain.fees().await?, u128::MAX);
-        let signer = Arc::clone(&self.signer);
-        let (account, payload) = (Self { chain: self.chain.clone(), signer }, payload.clone());
+        let fees = self.chain.fees().await?;
+        if fees.base > self.fee_max {
+            return Err(AccountError::TooDear { base: fees.base, ceiling: self.fee_max });
+        }
+        let offer = super::offer_of(fees, self.fee_max);
+        let (account, payload) = (self.clone(), payload.clone());
         // A hardware wallet blocks for as long as its owner thinks.
         let signed = tokio::task::spawn_blocking(move || account.sign(&payload, nonce, gas, offer))
             .await

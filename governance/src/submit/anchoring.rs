@@ -19,6 +19,11 @@ use crate::{
 use phalanx_types::{Hash, units::CheckpointNumber};
 use serde::{Deserialize, Serialize};
 
+/// Longest calldata of a transaction: public nodes do not take one of 128 KiB in all.
+const DATA_BYTES_MAX: usize = 120_000;
+/// Most gas of a transaction; EIP-7825 allows 16,777,216.
+const GAS_MAX: u64 = 16_000_000;
+
 /// Why a queue is not anchored.
 #[derive(Debug, thiserror::Error)]
 pub enum AnchoringError {
@@ -163,9 +168,26 @@ impl AnchorJob {
             let pending = registry.pending(at).await?;
             batch = until_handover(batch, pending.map(|set| set.hash))?;
         }
+        if batch.is_empty() {
+            return Ok(None);
+        }
+        let (payload, gas) = loop {
+            let payload = TxPayload::call(anchor.address(), anchor_calldata(batch)?);
+            let half = batch.get(..batch.len() / 2).unwrap_or_default();
+            let is_one = half.is_empty();
+            if payload.data.len() > DATA_BYTES_MAX && !is_one {
+                batch = half;
+                continue;
+            }
+            match account.gas_for(&payload).await {
+                Ok(gas) if gas > GAS_MAX && !is_one => batch = half,
+                Ok(gas) => break (payload, gas),
+                // Too much for this endpoint, perhaps.
+                Err(RpcError::Refused { .. }) if !is_one => batch = half,
+                Err(error) => return Err(error.into()),
+            }
+        };
         let Some(last) = batch.last() else { return Ok(None) };
-        let payload = TxPayload::call(anchor.address(), anchor_calldata(batch)?);
-        let gas = account.gas_for(&payload).await?;
         let nonce = account.chain().nonce(account.address()).await?;
         Ok(Some(Self {
             last: last.checkpoint.number,

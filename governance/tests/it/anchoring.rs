@@ -111,6 +111,19 @@ async fn a_queue_goes_on_across_a_change_of_the_set() {
 }
 
 #[tokio::test]
+async fn a_long_queue_is_cut_to_what_public_nodes_take() {
+    let world = World::new().await;
+    let mut queue: Vec<SignedCheckpoint> = Vec::new();
+    for _ in 0..256 {
+        let checkpoint = world.checkpoint(queue.last().map(|s| &s.checkpoint), &world.validators, 0);
+        queue.push(world.signed(&checkpoint, &world.validators, 4));
+    }
+    assert!(anchor_calldata(&queue).unwrap().len() > 128 << 10);
+    let job = AnchorJob::start(&world.payer, &world.anchor(), &queue, Settings::default()).await;
+    assert_eq!(job.unwrap().unwrap().last(), CheckpointNumber(128));
+}
+
+#[tokio::test]
 async fn a_set_that_was_withdrawn_after_the_mesh_took_it_up_is_named_until_it_is_proposed_again() {
     let world = World::new().await;
     let next = validators(0..5);

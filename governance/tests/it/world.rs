@@ -165,7 +165,7 @@ impl World {
     }
 
     pub async fn exec(&self, file: &TxFile) -> TxReceipt {
-        let data = self.safe.exec_calldata(file, self.payer.address(), self.tip().await).await.unwrap();
+        let data = self.safe.exec_calldata(file, self.tip().await).await.unwrap();
         let receipt = self.payer.run(&TxPayload::call(self.safe.address(), data)).await.unwrap();
         self.safe.check_executed(file, &receipt).unwrap();
         receipt

@@ -21,6 +21,10 @@ use std::{
 
 /// Endpoints of one chain, at most.
 const ENDPOINTS_MAX: usize = 2;
+/// Wei of a gwei.
+pub const GWEI: u128 = 1_000_000_000;
+/// Most gwei that a unit of gas may cost, tip included, unless something else is said.
+pub const FEE_MAX_GWEI: u64 = 200;
 
 /// `[chain]` of `config.toml`: how this node reaches the chain that its genesis
 /// names, and with which keys.
@@ -80,7 +84,7 @@ const fn takeover_ms() -> u64 {
 }
 
 const fn fee_max_gwei() -> u64 {
-    200
+    FEE_MAX_GWEI
 }
 
 const fn stuck_after_ms() -> u64 {
@@ -198,6 +202,19 @@ impl KeySource {
                 Signer::Local(keys.key(*index)?)
             }
         };
+        // Also where one was put into a keystore or a wallet.
+        if !matches!(self, Self::Dev { .. }) && DevKeys::is_known(signer.address()) {
+            DevKeys::new(chain_id)?;
+            if !dev {
+                return Err(Failure::because(
+                    Code::Wrong,
+                    format!(
+                        "{} is a development account, whose key everybody knows: say --dev to use it",
+                        signer.address()
+                    ),
+                ));
+            }
+        }
         Ok(signer)
     }
 }
@@ -255,9 +272,16 @@ impl KeyArgs {
         self.dev
     }
 
-    /// The signer.
+    /// The signer; says so on standard error when its key is known to everybody.
     pub fn open(&self, chain_id: u64) -> Result<Signer> {
-        self.source()?.open(chain_id, self.dev)
+        let signer = self.source()?.open(chain_id, self.dev)?;
+        if self.dev {
+            let account = signer.address();
+            eprintln!(
+                "DEVELOPMENT KEY of {account}, which everybody knows: nothing that it signs proves anything"
+            );
+        }
+        Ok(signer)
     }
 }
 

@@ -66,10 +66,10 @@ enum Command {
     /// Shows and cuts off peers.
     #[command(subcommand)]
     Peers(commands::peers::Command),
-    /// Commands of the owner, and transactions of the owner's Safe as files.
     /// Binds a mesh to a chain, and shows what is there.
     #[command(subcommand)]
     Chain(commands::chain::Command),
+    /// Commands of the owner, and transactions of the owner's Safe as files.
     #[command(subcommand)]
     Owner(commands::owner::Command),
     /// Prints workers, shards, tenants or validators.
@@ -100,7 +100,7 @@ fn main() -> ExitCode {
     match run(cli) {
         Ok(code) => ExitCode::from(code as u8),
         Err(error) => {
-            eprintln!("phalanx: {error:#}");
+            output::warn(&format!("phalanx: {error:#}"));
             ExitCode::from(Failure::code_of(&error) as u8)
         }
     }

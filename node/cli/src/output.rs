@@ -150,7 +150,7 @@ fn of_chain(error: &(dyn std::error::Error + 'static)) -> Option<Code> {
     let account = |error: &AccountError| match error {
         AccountError::Rpc(error) => rpc(error),
         AccountError::Key(error) => key(error),
-        AccountError::Failed { .. } => Code::Refused,
+        AccountError::Failed { .. } | AccountError::TooDear { .. } => Code::Refused,
         AccountError::NotMined { .. } => Code::Unavailable,
     };
     let code = if let Some(error) = error.downcast_ref::<RpcError>() {
@@ -199,7 +199,26 @@ fn of_chain(error: &(dyn std::error::Error + 'static)) -> Option<Code> {
 
 /// Prints a line. A reader who has seen enough and gone is no failure.
 pub fn say(line: &str) {
-    let _ = writeln!(std::io::stdout().lock(), "{line}");
+    let _ = writeln!(std::io::stdout().lock(), "{}", harmless(line));
+}
+
+/// The same on standard error.
+pub fn warn(line: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "{}", harmless(line));
+}
+
+/// A text whose characters do nothing to a terminal: what a file or a peer says must not
+/// be able to rewrite what is shown above it, or to turn letters round.
+fn harmless(text: &str) -> std::borrow::Cow<'_, str> {
+    let acts = |c: char| {
+        (c.is_control() && c != '\n')
+            || matches!(c, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+    };
+    if !text.contains(acts) {
+        return text.into();
+    }
+    let escaped = |c: char| if acts(c) { c.escape_unicode().to_string() } else { c.to_string() };
+    text.chars().map(escaped).collect::<String>().into()
 }
 
 /// How results are printed.

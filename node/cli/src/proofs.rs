@@ -1,10 +1,13 @@
 //! Proof files of receipts: which genesis they are checked against, and what
 //! they show in words.
 
-use crate::home::Home;
+use crate::{
+    home::Home,
+    output::{Code, Failure},
+};
 use anyhow::{Context, Result};
 use phalanx_ledger::proof::{self, Shown, Trust, VerifyError};
-use phalanx_types::{Genesis, Hash};
+use phalanx_types::{Checkpoint, Genesis, Hash};
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -65,6 +68,52 @@ impl Verifier {
             (None, None) => Trust::File,
         };
         proof::verify(bytes, &trust)
+    }
+}
+
+/// What is wrong with a piece of evidence, or what it shows, in words.
+pub struct Evidence {
+    /// Its receipt's checkpoint.
+    pub checkpoint: Checkpoint,
+    /// In a line.
+    pub words: String,
+}
+
+impl Verifier {
+    /// Checks a proof file as evidence for owners: of a genesis document that is named, of
+    /// the mesh that they command, and of a receipt that a checkpoint holds.
+    ///
+    /// # Errors
+    /// When it shows nothing to them.
+    pub fn evidence(&self, bytes: &[u8], mesh: Option<Hash>) -> Result<Evidence> {
+        let Some(document) = &self.document else {
+            return Err(Failure::because(
+                Code::Unreadable,
+                "evidence is checked against a genesis document, for anybody can make a ledger: name it by --genesis \
+                 FILE or --home DIR",
+            ));
+        };
+        if let Some(mesh) = mesh.filter(|mesh| *mesh != document.mesh) {
+            return Err(Failure::because(
+                Code::Wrong,
+                format!("the genesis is of mesh {}, but these contracts are of mesh {mesh}", document.mesh),
+            ));
+        }
+        let shown = self.verify(bytes)?;
+        let file = proof::read(bytes)?;
+        let Some(anchor) = file.anchor else {
+            return Err(Failure::because(
+                Code::Refused,
+                format!(
+                    "receipt {} is in no checkpoint yet: export it again when its interval is closed",
+                    shown.index
+                ),
+            ));
+        };
+        let kind = serde_json::to_value(file.receipt.kind)?;
+        let kind = kind.as_str().unwrap_or_default();
+        let words = format!("{kind} of {}: {}", file.receipt.subject, self::words(&shown));
+        Ok(Evidence { checkpoint: anchor.checkpoint, words })
     }
 }
 

@@ -3,9 +3,9 @@
 //!
 //! Nothing in it is agreed, and nothing in it needs to be trusted: a set is found
 //! by its hash, and a signature tells by whom it is. So it may be lost and filled
-//! again, but for one thing: what this node has signed is written, synced, before
-//! anybody sees it ([`Durability::Synced`]), so that it never signs two checkpoints
-//! of one number.
+//! again, but for one thing: which checkpoint of a number this node has signed. That
+//! is written once, synced, before the signature is made, and never changed
+//! ([`CosignStore::sign_only`]), so that it never signs two of one number.
 
 use crate::{
     kv::{Durability, StoreError},
@@ -27,6 +27,8 @@ const BUFFER_BYTES: usize = 1 << 20;
 const RECORD_BYTES_MAX: usize = 64 << 10;
 /// First byte of the keys of signatures, by checkpoint number.
 const SIGNATURES: u8 = b'c';
+/// First byte of the keys of what this node has signed, by checkpoint number.
+const OWN: u8 = b'o';
 /// First byte of the keys of sets, by hash.
 const SETS: u8 = b's';
 
@@ -41,8 +43,8 @@ impl std::fmt::Debug for CosignStore {
     }
 }
 
-fn signatures_key(number: CheckpointNumber) -> [u8; 9] {
-    let mut key = [SIGNATURES; 9];
+fn number_key(first: u8, number: CheckpointNumber) -> [u8; 9] {
+    let mut key = [first; 9];
     key.iter_mut().skip(1).zip(number.0.to_be_bytes()).for_each(|(to, from)| *to = from);
     key
 }
@@ -56,7 +58,8 @@ fn set_key(hash: &Hash) -> [u8; 33] {
 fn damaged(key: &[u8], reason: impl std::fmt::Display) -> StoreError {
     StoreError::Io {
         reason: format!(
-            "cosigns {}: {reason}; stop the node and move the folder cosigns away: the peers fill it again",
+            "cosigns {}: {reason}; stop the node and move the folder cosigns away: the peers fill it again, but not with which checkpoints this node has signed: first make sure that its \
+             ledger is the mesh's (phalanx ledger fsck)",
             hex::encode(key)
         ),
     }
@@ -68,8 +71,9 @@ impl CosignStore {
     /// # Errors
     /// When it is in use, damaged, or cannot be made.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
+        let is_new = crate::rocks::is_new(path)?;
         let mut options = Options::default();
-        options.create_if_missing(true);
+        options.create_if_missing(is_new);
         options.set_paranoid_checks(true);
         options.set_wal_recovery_mode(DBRecoveryMode::PointInTime);
         options.set_write_buffer_size(BUFFER_BYTES);
@@ -93,7 +97,7 @@ impl CosignStore {
     /// # Errors
     /// When the store is damaged or cannot be read.
     pub fn signatures(&self, number: CheckpointNumber) -> Result<Option<Cosigned>, StoreError> {
-        let key = signatures_key(number);
+        let key = number_key(SIGNATURES, number);
         self.get(&key)?
             .map(|value| {
                 decode_exact(&value, RECORD_BYTES_MAX, "record of signatures")
@@ -112,7 +116,33 @@ impl CosignStore {
         known: &Cosigned,
         durability: Durability,
     ) -> Result<(), StoreError> {
-        self.put(&signatures_key(number), &encode(known), durability)
+        self.put(&number_key(SIGNATURES, number), &encode(known), durability)
+    }
+
+    /// The checkpoint of a number that this node has signed, or is about to.
+    ///
+    /// # Errors
+    /// When the store is damaged or cannot be read.
+    pub fn own(&self, number: CheckpointNumber) -> Result<Option<Hash>, StoreError> {
+        let key = number_key(OWN, number);
+        self.get(&key)?
+            .map(|value| <[u8; 32]>::try_from(value).map(Hash).map_err(|_| damaged(&key, "no hash")))
+            .transpose()
+    }
+
+    /// Notes, synced, that this node signs one checkpoint of a number and no other. False
+    /// when it has signed another one: then nothing is changed.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn sign_only(&self, number: CheckpointNumber, checkpoint: &Hash) -> Result<bool, StoreError> {
+        match self.own(number)? {
+            Some(own) => Ok(own == *checkpoint),
+            None => {
+                self.put(&number_key(OWN, number), &checkpoint.0, Durability::Synced)?;
+                Ok(true)
+            }
+        }
     }
 
     /// The set with a hash.
@@ -199,10 +229,37 @@ mod tests {
     }
 
     #[test]
+    fn one_checkpoint_of_a_number_is_signed_and_no_other_ever() {
+        let folder = tempfile::tempdir().unwrap();
+        let number = CheckpointNumber(7);
+        {
+            let store = CosignStore::open(folder.path()).unwrap();
+            assert!(store.sign_only(number, &Hash([1; 32])).unwrap());
+            // What others sign replaces what is known of signatures, and not this.
+            store.put_signatures(number, &known(2), Durability::Synced).unwrap();
+        }
+        let store = CosignStore::open(folder.path()).unwrap();
+        assert_eq!(store.own(number).unwrap(), Some(Hash([1; 32])));
+        assert!(!store.sign_only(number, &Hash([2; 32])).unwrap());
+        assert!(store.sign_only(number, &Hash([1; 32])).unwrap());
+        assert_eq!(store.own(CheckpointNumber(8)).unwrap(), None);
+    }
+
+    #[test]
+    fn a_store_without_its_newest_state_is_not_taken_for_a_new_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = CosignStore::open(folder.path()).unwrap();
+        store.sign_only(CheckpointNumber(7), &Hash([1; 32])).unwrap();
+        drop(store);
+        std::fs::remove_file(folder.path().join("CURRENT")).unwrap();
+        assert!(CosignStore::open(folder.path()).unwrap_err().to_string().contains("CURRENT"));
+    }
+
+    #[test]
     fn what_is_damaged_is_named_with_its_remedy() {
         let folder = tempfile::tempdir().unwrap();
         let store = CosignStore::open(folder.path()).unwrap();
-        store.put(&signatures_key(CheckpointNumber(1)), b"no", Durability::Buffered).unwrap();
+        store.put(&number_key(SIGNATURES, CheckpointNumber(1)), b"no", Durability::Buffered).unwrap();
         store
             .put(&set_key(&Hash([9; 32])), &encode(&Vec::<RegisteredValidator>::new()), Durability::Buffered)
             .unwrap();

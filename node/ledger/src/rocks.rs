@@ -37,17 +37,7 @@ impl RocksKv {
     /// # Errors
     /// When it is in use, damaged, or cannot be made.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
-        // RocksDB would take a folder without this file for a new store, and
-        // remove what is in it.
-        let is_new = !path.join("CURRENT").exists();
-        if is_new && holds_tables_or_logs(path) {
-            return Err(StoreError::Io {
-                reason: format!(
-                    "{} holds a store without the file CURRENT, which names its newest state; {DAMAGED}",
-                    path.display()
-                ),
-            });
-        }
+        let is_new = is_new(path)?;
         let mut options = Options::default();
         options.create_if_missing(is_new);
         options.create_missing_column_families(true);
@@ -86,6 +76,21 @@ impl RocksKv {
             .cf_handle(cf.name())
             .ok_or_else(|| StoreError::Io { reason: format!("the table {cf} is not in the store") })
     }
+}
+
+/// Whether a folder holds no store yet. RocksDB would take one that has lost the file
+/// CURRENT for a new store, and remove what is in it.
+pub(crate) fn is_new(path: &Path) -> Result<bool, StoreError> {
+    let is_new = !path.join("CURRENT").exists();
+    if is_new && holds_tables_or_logs(path) {
+        return Err(StoreError::Io {
+            reason: format!(
+                "{} holds a store without the file CURRENT, which names its newest state; {DAMAGED}",
+                path.display()
+            ),
+        });
+    }
+    Ok(is_new)
 }
 
 fn holds_tables_or_logs(folder: &Path) -> bool {

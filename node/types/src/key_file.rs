@@ -42,7 +42,10 @@ pub fn read(bytes: &[u8]) -> Result<SigningKey, DecodeError> {
     if bytes.len() > KEY_FILE_BYTES_MAX {
         return Err(DecodeError::TooLong { what: WHAT, max: KEY_FILE_BYTES_MAX, found: bytes.len() });
     }
-    let mut file: KeyFile = serde_json::from_slice(bytes).map_err(|error| malformed(error.to_string()))?;
+    let mut file: KeyFile = serde_json::from_slice(bytes).map_err(|error| {
+        // Without what stands there: it may be the key itself.
+        malformed(format!("line {}, column {} is not as in one", error.line(), error.column()))
+    })?;
     if file.version != VERSION {
         return Err(malformed(format!("its version is {}, this program knows {VERSION}", file.version)));
     }

@@ -6,6 +6,7 @@ use crate::{
     output::Code,
 };
 use anyhow::Result;
+use phalanx_api::Client;
 use phalanx_governance::{
     Address,
     contracts::{
@@ -18,9 +19,6 @@ use phalanx_governance::{
 };
 use phalanx_types::{Checkpoint, Genesis, cosign::Cosignatures, registry, units::CheckpointNumber};
 use serde::Serialize;
-
-/// Most checkpoints that lead from an old one to one that the contract still knows.
-const DESCENDANTS_MAX: u64 = 2_048;
 
 /// What the signatures under a checkpoint show.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -71,17 +69,20 @@ impl Genuine {
             counted.map(|e| u64::from(e.weight)).sum::<u64>()
         };
         let weight = [weigh(false), weigh(true)];
-        let first = registry::set_hash(&genesis.validators);
-        let whose = if checkpoint.set_epoch == 0 && checkpoint.set_hash == first {
-            "the validators that the genesis names".to_owned()
-        } else {
-            format!(
-                "a set of epoch {} that is taken from the file: whether it is registered, the chain knows",
-                checkpoint.set_epoch
-            )
-        };
-        let words = format!("{} accounts with weight {}/{} of {whose}", signers.len(), weight[0], weight[1]);
-        Self { signers, weight: Some(weight), words, is_refuted: false }
+        let counted = format!("{} accounts with weight {}/{}", signers.len(), weight[0], weight[1]);
+        let is_first = checkpoint.set_hash == registry::set_hash(&genesis.validators);
+        match (checkpoint.set_epoch, is_first) {
+            (0, true) => {
+                let words = format!("{counted} of the validators that the genesis names");
+                Self { signers, weight: Some(weight), words, is_refuted: false }
+            }
+            (0, false) => refuted("it names epoch 0 and other validators than the genesis".into()),
+            // Anybody can make keys and a set of them.
+            (epoch, _) => nothing(format!(
+                "{counted} of a set that the file names for epoch {epoch}: whether it is registered, only the chain \
+                 knows, so ask it with --rpc"
+            )),
+        }
     }
 
     /// Whether enough have signed.
@@ -102,7 +103,7 @@ pub async fn on_chain(
     args: &ChainArgs,
     checkpoint: &Checkpoint,
     depth: Option<u64>,
-    descendants: impl FnOnce(CheckpointNumber, CheckpointNumber) -> Result<Vec<Checkpoint>>,
+    descendants: impl AsyncFnOnce(CheckpointNumber, CheckpointNumber) -> Result<Vec<Checkpoint>>,
 ) -> Result<Verdict> {
     let contracts = args.contracts(home).await?;
     let depth = depth.unwrap_or_else(|| chain::depth_of(home));
@@ -110,13 +111,26 @@ pub async fn on_chain(
     let (head, _) = Anchor::new(contracts.chain.clone(), contracts.deployment.anchor).head(at).await?;
     // The newest that the contract keeps for a while yet.
     let known = CheckpointNumber((head.0 + 1).saturating_sub(WINDOW / 2));
-    let is_far = known.0.saturating_sub(checkpoint.number.0) > DESCENDANTS_MAX;
-    let links = if checkpoint.number.0 + WINDOW <= head.0 && !is_far {
-        descendants(checkpoint.number, known)?
+    let links = if checkpoint.number.0.saturating_add(WINDOW) <= head.0 {
+        descendants(CheckpointNumber(checkpoint.number.0.saturating_add(1)), known).await?
     } else {
         Vec::new()
     };
     Ok(verdict::checkpoint(&contracts.chain, &contracts.deployment, checkpoint, &links, depth).await?)
+}
+
+/// Checkpoints from a running node, first and last included.
+pub async fn of_node(
+    client: &Client,
+    first: CheckpointNumber,
+    last: CheckpointNumber,
+) -> Result<Vec<Checkpoint>> {
+    let mut found = Vec::new();
+    for number in first.0..=last.0 {
+        let mut record = client.get(&format!("/v1/checkpoints/{number}")).await?;
+        found.push(serde_json::from_value(record["checkpoint"].take())?);
+    }
+    Ok(found)
 }
 
 /// The exit code that a verdict means.
@@ -138,8 +152,8 @@ pub fn words(verdict: &Verdict) -> String {
             format!("ANOTHER checkpoint of this number is anchored, {anchored}: one of the two is forged")
         }
         Standing::TooOld => {
-            "it is older than what the contract keeps, and nothing leads from it to a newer one: ask a node of the \
-             mesh with `phalanx checkpoint verify`"
+            "it is older than what the contract keeps, and nothing leads from it to a newer one: do this with the \
+             --home of a running node of the mesh, which has those between"
                 .to_owned()
         }
     };

@@ -8,7 +8,7 @@ use crate::{
     proofs,
 };
 use anyhow::{Context, Result};
-use phalanx_types::{Checkpoint, cosign::Cosignatures, units::CheckpointNumber};
+use phalanx_types::{Checkpoint, cosign::Cosignatures};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::{
@@ -135,10 +135,9 @@ fn verify(
     let record = of_node(home, number)?;
     let checkpoint = &record.checkpoint;
     let genuine = Genuine::of(checkpoint, record.cosigned.as_ref(), genesis);
-    // The contract keeps the newest hashes; from an older one it is led to them.
-    let descendants = |from: CheckpointNumber, to: CheckpointNumber| {
-        (from.0.saturating_add(1)..=to.0).map(|n| of_node(home, n).map(|record| record.checkpoint)).collect()
-    };
+    let client = super::client(home)?;
+    // The contract keeps the newest hashes; an older checkpoint leads to them.
+    let descendants = async |first, last| anchored::of_node(&client, first, last).await;
     let verdict = super::block_on(anchored::on_chain(home, chain, checkpoint, depth, descendants))?;
     Ok(report(format, checkpoint, &genuine, Some(&verdict)))
 }

@@ -155,8 +155,13 @@ fn verify(home: &Home, format: Format, question: &Question) -> Result<Code> {
     let refuted = genuine.as_ref().filter(|genuine| genuine.is_refuted());
     let verdict = match &anchor {
         Some(anchor) if question.chain.is_online() => {
-            let none = |_, _| Ok(Vec::new());
-            let asked = anchored::on_chain(home, &question.chain, &anchor.checkpoint, question.depth, none);
+            // A node of the mesh knows what leads from an old checkpoint to a newer one.
+            let descendants = async |first, last| match super::client(home) {
+                Ok(client) => Ok(anchored::of_node(&client, first, last).await.unwrap_or_default()),
+                Err(_) => Ok(Vec::new()),
+            };
+            let asked =
+                anchored::on_chain(home, &question.chain, &anchor.checkpoint, question.depth, descendants);
             Some(super::block_on(asked)?)
         }
         _ => None,

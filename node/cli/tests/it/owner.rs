@@ -46,7 +46,7 @@ fn a_batch_goes_through_files_to_its_effect() {
     assert!(owned.done(&signed).contains("signed by"));
     owned.keystore("three.json", 3, "a password of one's own");
     fs::copy(owned.path("tx.json"), owned.path("b.json")).unwrap();
-    let with_keystore = ["--keystore", "three.json", "--password-file", "three.json.password"];
+    let with_keystore = ["--keystore", "three.json", "--password-file", "three.json.password", "--dev"];
     owned.done(&[&["tx", "sign", "b.json"][..], &with_keystore, &known].concat());
 
     owned.told(1, &owned.exec("a.json"), "2 are needed");
@@ -283,21 +283,26 @@ fn what_waits_is_shown_and_can_be_taken_back() {
     let status = owned.done(&owned.online(&[&["status"][..], &files].concat()));
     assert!(status.contains("cancels it") && status.contains("excludes it"), "{status}");
     // The replacement is executed, and the first one never.
-    let owners = [dev("1"), dev("2")];
-    for owner in owners {
-        owned.done(&[&["tx", "sign", "instead.json"][..], &owner].concat());
-    }
+    owned.sign("instead.json");
     owned.done(&owned.exec("instead.json"));
     owned.told(1, &owned.exec("first.json"), "executed or cancelled");
 }
 
 #[test]
 fn evidence_is_checked_when_it_goes_in_and_when_it_is_shown() {
-    let (owned, lone) = (Owned::new(), Lone::with_history());
+    let mut lone = Lone::found();
+    // Each beat closes a checkpoint.
+    let genesis = lone.file("genesis.json");
+    let mut document: serde_json::Value = serde_json::from_slice(&fs::read(&genesis).unwrap()).unwrap();
+    document["params"]["checkpoint_beats"] = 1.into();
+    fs::write(&genesis, document.to_string()).unwrap();
+    lone.start();
+    lone.work(2);
+    lone.stop();
+    let owned = Owned::of(lone.mesh.genesis.mesh);
     let receipt = lone.phalanx(&["receipt", "export", "1"]);
     assert!(receipt.status.success(), "{}", stderr(&receipt));
     owned.write("receipt.json", &receipt.stdout);
-    let genesis = lone.file("genesis.json");
     let trust = ["--genesis", genesis.to_str().unwrap()];
     let propose = |receipt, out| {
         let words = ["command", "revoke-worker", "w", "--evidence", receipt, "--out", out];
@@ -306,7 +311,10 @@ fn evidence_is_checked_when_it_goes_in_and_when_it_is_shown() {
     let made = owned.done(&propose("receipt.json", "tx.json"));
     assert!(made.contains("evidence      1,"), "{made}");
     let shown = owned.done(&[&["tx", "show", "tx.json", "--check"][..], &trust].concat());
-    assert!(shown.contains("evidence 1: valid: receipt 1 "), "{shown}");
+    assert!(shown.contains("evidence 1: valid: ") && shown.contains(": receipt 1 of beat "), "{shown}");
+    // The chain, when it is asked, has not anchored it.
+    let online = owned.online(&[&["tx", "show", "tx.json", "--check"][..], &trust].concat());
+    owned.told(1, &online, "it is NOT anchored");
 
     // Another receipt's text, in the proof and in the file.
     let change = |from: &str, to: &str| {
@@ -322,10 +330,46 @@ fn evidence_is_checked_when_it_goes_in_and_when_it_is_shown() {
     change("tx.json", "changed-tx.json");
     let check = [&["tx", "show", "changed-tx.json", "--check"][..], &trust].concat();
     owned.told(1, &check, "evidence 1: not valid");
-    let other = "07".repeat(32);
-    let by_other = ["tx", "show", "tx.json", "--check", "--genesis-hash", &other];
-    owned.told(1, &by_other, "the trusted one is");
+    // Whoever names no genesis document can check nothing, and another mesh's shows nothing.
+    owned.told(2, &["tx", "show", "tx.json", "--check"], "anybody can make a ledger");
+    let foreign = Owned::new();
+    foreign.write("receipt.json", &receipt.stdout);
+    let words = ["command", "revoke-worker", "w", "--evidence", "receipt.json", "--out", "no.json"];
+    foreign.told(3, &foreign.online(&[&words[..], &trust].concat()), "but these contracts are of mesh");
+    owned.done(&owned.online(&["command", "revoke-worker", "w", "--out", "bare.json"]));
+    owned.told(1, &[&["tx", "show", "bare.json", "--check"][..], &trust].concat(), "no evidence");
     assert!(!owned.path("no.json").exists());
+}
+
+#[test]
+fn what_is_grave_is_signed_by_its_hash_and_claims_are_no_consent() {
+    let owned = Owned::new();
+    owned.done(&owned.online(&["command", "set-delay", "60", "--out", "tx.json"]));
+    let hash = owned.file("tx.json").safe_tx_hash().to_string();
+    let sign = |more: &[&str]| owned.online(&[&["tx", "sign", "tx.json"], more, &dev("1")].concat());
+    owned.told(1, &sign(&[]), "say --safe-tx-hash");
+    let wrong = "07".repeat(32);
+    owned.told(1, &sign(&["--safe-tx-hash", &wrong]), "not signed: the file has safeTxHash");
+    assert_eq!(owned.file("tx.json").signatures().len(), 0);
+    owned.done(&sign(&["--safe-tx-hash", &hash]));
+
+    // Somebody writes into the file that owner 2 approves, who then executes it.
+    let mut file: serde_json::Value =
+        serde_json::from_slice(&fs::read(owned.path("tx.json")).unwrap()).unwrap();
+    let owner = owned.owner(2).to_string();
+    file["signatures"]
+        .as_array_mut()
+        .unwrap()
+        .push(serde_json::json!({"kind": "approved_hash", "owner": owner}));
+    owned.write("claimed.json", file.to_string().as_bytes());
+    let exec = owned.online(&["tx", "exec", "claimed.json", "--dev", "--dev-key", "2"]);
+    owned.told(1, &exec, "2 are needed");
+    assert_eq!(owned.json(&owned.online(&["status"]))["safe"]["nonce"], 0);
+
+    // A used nonce would not succeed, and is not signed.
+    owned.through(&["pause-mesh", "--nonce", "0"], "pause.json");
+    owned.told(1, &owned.online(&["tx", "simulate", "tx.json"]), "executed or cancelled");
+    owned.told(1, &sign(&["--safe-tx-hash", &hash]), "executed or cancelled");
 }
 
 #[test]
@@ -400,6 +444,20 @@ fn bad_input_is_refused_with_a_remedy() {
     );
     owned.write("readable", b"right horse");
     told(3, &sign("tx.json", &["--keystore", "key.json", "--password-file", "readable"]), "chmod 600");
+    // A development key stays one in a keystore; and a key that was taken for a keystore
+    // is not shown: what is run here is searched for the secrets.
+    let right = ["--keystore", "key.json", "--password-file", "key.json.password"];
+    told(3, &sign("tx.json", &right), "whose key everybody knows");
+    for (name, secret) in
+        [("bare.json", format!("\"0x{}\"", SECRETS[1])), ("list.json", format!("[\"{}\"]", SECRETS[1]))]
+    {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(name);
+        fs::write(&path, secret).unwrap();
+        let words =
+            ["tx", "sign", "tx.json", "--keystore", path.to_str().unwrap(), "--password-file", "wrong"];
+        owned.told(3, &words, "is not as in one");
+    }
     let no_owner = owned.online(&["tx", "sign", "tx.json", "--dev", "--dev-key", "7"]);
     owned.told(3, &no_owner, "no owner");
 

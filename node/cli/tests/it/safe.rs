@@ -65,11 +65,16 @@ pub struct Owned {
 
 impl Owned {
     pub fn new() -> Self {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(Self::deploy())
+        Self::of(MESH)
     }
 
-    async fn deploy() -> Self {
+    /// With the contracts of a mesh.
+    pub fn of(mesh: Hash) -> Self {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(Self::deploy(mesh))
+    }
+
+    async fn deploy(mesh: Hash) -> Self {
         let contracts_folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../contracts");
         let anvil = Anvil::start::<&str>(&anvil_in(&contracts_folder), &[]).unwrap();
         let endpoint = Arc::new(HttpEndpoint::new(&anvil.url(), HttpSettings::default()).unwrap());
@@ -78,18 +83,18 @@ impl Owned {
         let contracts = deploy_contracts(&payer, &anvil::node_modules(&contracts_folder)).await.unwrap();
         let owners = [1, 2, 3].map(|i| key(i).address());
         let safe = deploy_safe(&payer, &contracts, &owners, 2, 0).await.unwrap();
-        let mut validators: Vec<_> = (0..4).map(validator).collect();
+        let mut validators: Vec<_> = (0..4).map(|index| validator(index, &mesh)).collect();
         validators.sort_by_key(|(entry, _)| entry.account);
         let labels = (0..4).map(|i| format!("v{i}"));
         let plan = DeploymentPlan {
             owner: safe,
-            mesh: MESH,
+            mesh,
             validators: validators.clone(),
             command_delay_s: 0,
             force_delay_s: 3_600,
         };
         let receipt = payer.run(&TxPayload::create(plan.creation().unwrap())).await.unwrap();
-        let deployment = Deployment::from_receipt(&receipt, &MESH).unwrap();
+        let deployment = Deployment::from_receipt(&receipt, &mesh).unwrap();
         let (anchor, multi_send) =
             (deployment.anchor.to_string(), contracts.multi_send_call_only.to_string());
         Self {
@@ -105,6 +110,11 @@ impl Owned {
 
     pub fn url(&self) -> String {
         self.anvil.url()
+    }
+
+    /// The account of a development key.
+    pub fn owner(&self, index: u32) -> Address {
+        key(index).address()
     }
 
     pub fn multi_send(&self) -> String {
@@ -152,10 +162,17 @@ impl Owned {
     /// A command built, signed by two, executed; what the last step said.
     pub fn through(&self, words: &[&str], out: &str) -> String {
         self.done(&self.online(&[&["command"], words, &["--out", out]].concat()));
-        for owner in [dev("1"), dev("2")] {
-            self.done(&self.online(&[&["tx", "sign", out][..], &owner].concat()));
-        }
+        self.sign(out);
         self.done(&self.exec(out))
+    }
+
+    /// Signed by two, who have looked at it.
+    pub fn sign(&self, file: &str) {
+        let hash = self.file(file).safe_tx_hash().to_string();
+        for owner in [dev("1"), dev("2")] {
+            let words = ["tx", "sign", file, "--safe-tx-hash", &hash];
+            self.done(&self.online(&[&words[..], &owner].concat()));
+        }
     }
 
     /// `phalanx owner …`; no secret may be in what it says.
@@ -211,10 +228,10 @@ impl Drop for Owned {
     }
 }
 
-fn validator(index: u8) -> (SetEntry, Registration) {
+fn validator(index: u8, mesh: &Hash) -> (SetEntry, Registration) {
     let account = key(10 + u32::from(index));
     let (network, vote) = (SigningKey::from_seed([index + 1; 32]), SigningKey::from_seed([index + 101; 32]));
-    let digest = digest::registration(anvil::CHAIN_ID, &MESH, &network.public(), &vote.public());
+    let digest = digest::registration(anvil::CHAIN_ID, mesh, &network.public(), &vote.public());
     let entry = SetEntry {
         network_key: network.public(),
         vote_key: vote.public(),

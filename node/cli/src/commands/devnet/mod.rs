@@ -184,7 +184,7 @@ pub fn run(format: Format, args: Args) -> Result<Code> {
         }
         let is_proven = prove(format, &devnet, &judgement, &binary, &out).await?;
         let shown = match &chain {
-            Some(chain) => match Box::pin(chain.walk(format, &devnet, judgement.receipt)).await {
+            Some(chain) => match Box::pin(chain.walk(format, &devnet)).await {
                 Ok(shown) => Some(shown),
                 Err(error) => {
                     devnet.stop_all(STOP_WITHIN).await;

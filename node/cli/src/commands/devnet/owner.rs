@@ -172,14 +172,26 @@ impl DevChain {
         Ok(())
     }
 
+    /// The proof file of a receipt that the owners can look at: the first one of the newest
+    /// closed checkpoint.
+    async fn evidence(&self, node: &Client) -> Result<Option<String>> {
+        let list = node.get("/v1/list/checkpoints").await?;
+        let newest = list.as_array().and_then(|list| list.last());
+        let index = newest.and_then(|c| c.pointer("/checkpoint/first_receipt")).and_then(Value::as_str);
+        let Some(index) = index else { return Ok(None) };
+        let file = self.file("evidence.json");
+        std::fs::write(&file, node.bytes(&format!("/v1/receipts/{index}/proof")).await?)?;
+        Ok(Some(file))
+    }
+
     /// Pauses a shard and resumes it, counts who obeyed, and verifies the receipt of it
-    /// from its bytes to the chain. `receipt` is one that the owners can look at.
-    pub async fn walk(&self, format: Format, devnet: &Devnet, receipt: Option<u64>) -> Result<Shown> {
+    /// from its bytes to the chain.
+    pub async fn walk(&self, format: Format, devnet: &Devnet) -> Result<Shown> {
         let tell = Tell { format };
         let clients = devnet.clients();
         let mut shown = Shown { nodes: clients.len(), ..Shown::default() };
         let Some(node) = clients.first() else { return Ok(shown) };
-        let evidence = receipt.map(|index| self.file(&format!("receipt-{index}.json")));
+        let evidence = self.evidence(node).await?;
         self.command(&tell, "pause-shard", "pause", evidence.as_deref())?;
         let began = Instant::now();
         shown.obeyed = until_paused(&clients, true).await?;

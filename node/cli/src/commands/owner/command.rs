@@ -28,6 +28,7 @@ use phalanx_governance::{
     words,
 };
 use phalanx_ledger::proof::PROOF_BYTES_MAX;
+use phalanx_types::Hash;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
@@ -133,11 +134,11 @@ pub fn run(home: &Home, format: Format, args: Args) -> Result<Code> {
     };
     files::check_new(&out)?;
     let planned = plan(args.what, args.nonce)?;
-    let evidence = evidence(home, &args.trust, &args.evidence)?;
     let waiting = args.queue.iter().map(|path| view::read(path)).collect::<Result<Vec<_>>>()?;
     let multi_send = chain::multi_send(home, args.multi_send)?;
     crate::commands::block_on(async {
         let contracts = args.chain.contracts(home).await?;
+        let evidence = evidence(home, &args.trust, &args.evidence, contracts.deployment.mesh)?;
         let (mut file, warnings) = build(&contracts, planned, args.nonce, &waiting, multi_send).await?;
         file.evidence = evidence;
         files::write_new(&out, file.write()?.as_bytes())?;
@@ -152,7 +153,7 @@ pub fn run(home: &Home, format: Format, args: Args) -> Result<Code> {
 }
 
 /// Reads proof files and checks each.
-fn evidence(home: &Home, trust: &TrustArgs, paths: &[PathBuf]) -> Result<Vec<Value>> {
+fn evidence(home: &Home, trust: &TrustArgs, paths: &[PathBuf], mesh: Hash) -> Result<Vec<Value>> {
     if paths.is_empty() {
         return Ok(Vec::new());
     }
@@ -163,7 +164,7 @@ fn evidence(home: &Home, trust: &TrustArgs, paths: &[PathBuf]) -> Result<Vec<Val
     let verifier = trust.verifier(home)?;
     let piece = |path: &Path| -> Result<Value> {
         let bytes = files::read(path, PROOF_BYTES_MAX)?;
-        verifier.verify(&bytes)?;
+        verifier.evidence(&bytes, Some(mesh))?;
         Ok(serde_json::from_slice(&bytes)?)
     };
     paths.iter().map(|path| piece(path).with_context(|| format!("evidence {}", path.display()))).collect()

@@ -3,24 +3,27 @@
 
 use super::view::{self, KnownArgs, View};
 use crate::{
-    chain::KeyArgs,
+    chain::{FEE_MAX_GWEI, GWEI, KeyArgs},
+    commands::anchored,
     files,
     home::Home,
     output::{Code, Failure, Format},
-    proofs::{self, TrustArgs},
+    proofs::TrustArgs,
 };
 use anyhow::{Context, Result};
 use phalanx_governance::{
     safe::{
-        TxFile,
+        SafeStatus, TxFile,
         builder::BuilderFile,
         chain::{Consent, SafeError, Simulated},
     },
     submit::account::{Account, TxPayload},
     words::{self, Known},
 };
+use phalanx_types::Hash;
 use serde_json::json;
 use std::{
+    cmp::Ordering,
     path::{Path, PathBuf},
     sync::Arc,
     time::{SystemTime, UNIX_EPOCH},
@@ -51,10 +54,8 @@ pub enum Command {
         /// place].
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
-        /// Sign what is not understood here: calls of unknown contracts, and
-        /// delegate calls, which can take the Safe over.
-        #[arg(long)]
-        blind: bool,
+        #[command(flatten)]
+        consent: ConsentArgs,
         #[command(flatten)]
         key: KeyArgs,
         #[command(flatten)]
@@ -81,6 +82,9 @@ pub enum Command {
     Exec {
         /// The file.
         file: PathBuf,
+        /// Most that is paid for a unit of gas, tip included, in gwei.
+        #[arg(long, value_name = "GWEI", default_value_t = FEE_MAX_GWEI)]
+        fee_max: u64,
         #[command(flatten)]
         key: KeyArgs,
         #[command(flatten)]
@@ -103,17 +107,17 @@ pub fn run(home: &Home, format: Format, command: Command) -> Result<Code> {
         Command::Show { file, check, trust, known } => {
             show(home, format, &file, check.then_some(&trust), &known)
         }
-        Command::Sign { file, out, blind, key, known } => {
-            sign(home, format, &file, out.as_deref(), blind, &key, &known)
+        Command::Sign { file, out, consent, key, known } => {
+            sign(home, format, &file, out.as_deref(), &consent, &key, &known)
         }
         Command::Merge { files, out } => merge(home, format, &files, &out),
         Command::Simulate { file, known } => {
             let file = view::read(&file)?;
             super::super::block_on(simulate(home, format, &file, &known))
         }
-        Command::Exec { file, key, known } => {
+        Command::Exec { file, fee_max, key, known } => {
             let file = view::read(&file)?;
-            super::super::block_on(exec(home, format, &file, &key, &known))
+            super::super::block_on(exec(home, format, &file, fee_max, &key, &known))
         }
         Command::Export { file, builder } => export(format, &file, &builder),
     }
@@ -127,10 +131,11 @@ fn show(
     args: &KnownArgs,
 ) -> Result<Code> {
     let file = view::read(path)?;
-    let mut view = if args.chain.is_online() {
-        super::super::block_on(view_online(home, &file, args))?
+    let (mut view, mesh) = if args.chain.is_online() {
+        let seen = super::super::block_on(see(home, &file, args))?;
+        (seen.view, seen.mesh)
     } else {
-        View::of(&file, &args.offline(home, &file)?)
+        (View::of(&file, &args.offline(home, &file)?), None)
     };
     let mut code = Code::Done;
     if let Some(trust) = check {
@@ -138,10 +143,23 @@ fn show(
         let mut verdicts = Vec::with_capacity(file.evidence.len());
         let mut lines = Vec::with_capacity(file.evidence.len());
         for (piece, number) in file.evidence.iter().zip(1..) {
-            let (is_valid, verdict) = match verifier.verify(&serde_json::to_vec(piece)?) {
-                Ok(shown) => (true, format!("valid: {}", proofs::words(&shown))),
-                Err(error) => (false, format!("not valid: {error}")),
-            };
+            let (mut is_valid, mut verdict) = (false, String::new());
+            match verifier.evidence(&serde_json::to_vec(piece)?, mesh) {
+                Ok(found) => {
+                    is_valid = true;
+                    verdict = format!("valid: {}", found.words);
+                    if args.chain.is_online() {
+                        let none = async |_, _| Ok(Vec::new());
+                        let asked = anchored::on_chain(home, &args.chain, &found.checkpoint, None, none);
+                        let on_chain = super::super::block_on(asked)?;
+                        is_valid = on_chain.is_anchored();
+                        verdict = format!("{verdict}\n{}", anchored::words(&on_chain).trim_end());
+                    }
+                }
+                // Who names no genesis can check nothing.
+                Err(error) if verifier.document().is_none() => return Err(error),
+                Err(error) => verdict.push_str(&format!("not valid: {error:#}")),
+            }
             if !is_valid {
                 code = Code::Refused;
             }
@@ -150,6 +168,7 @@ fn show(
         }
         if verdicts.is_empty() {
             lines.push("there is no evidence in the file".to_owned());
+            code = Code::Refused;
         }
         view.add("checked", json!(verdicts), &lines.join("\n"));
     }
@@ -158,11 +177,21 @@ fn show(
 }
 
 /// With the consent of each who has signed.
-async fn view_online(home: &Home, file: &TxFile, args: &KnownArgs) -> Result<View> {
+/// A transaction and what the chain says of it.
+struct Seen {
+    view: View,
+    known: Known,
+    /// The mesh that the contracts are of, when they are named.
+    mesh: Option<Hash>,
+    status: SafeStatus,
+    warnings: Vec<String>,
+}
+
+async fn see(home: &Home, file: &TxFile, args: &KnownArgs) -> Result<Seen> {
     let (known, online) = args.online(home, file).await?;
     let mut view = View::of(file, &known);
     let status = online.safe.status(online.at).await?;
-    let checked = online.safe.check(file, None, online.at).await?;
+    let checked = online.safe.check(file, online.at).await?;
     let lines: Vec<String> = checked
         .consents
         .iter()
@@ -185,7 +214,44 @@ async fn view_online(home: &Home, file: &TxFile, args: &KnownArgs) -> Result<Vie
         warnings.push(SafeError::Nonce { expected: status.nonce, found: file.tx.nonce }.to_string());
     }
     view.warn(&warnings);
-    Ok(view)
+    let mesh = online.contracts.as_ref().map(|contracts| contracts.deployment.mesh);
+    Ok(Seen { view, known, mesh, status, warnings })
+}
+
+/// What an owner says about the transaction that is to be signed.
+#[derive(clap::Args)]
+pub struct ConsentArgs {
+    /// Sign what is not understood here: calls of unknown contracts, and
+    /// delegate calls, which can take the Safe over.
+    #[arg(long)]
+    blind: bool,
+    /// The safeTxHash of what you have looked at; any other is not signed.
+    /// Needed where a line begins with !.
+    #[arg(long, value_name = "HASH")]
+    safe_tx_hash: Option<Hash>,
+}
+
+impl ConsentArgs {
+    fn check(&self, file: &TxFile, known: &Known) -> Result<()> {
+        let hash = file.safe_tx_hash();
+        let refuse = |text: String| Err(Failure::because(Code::Refused, text));
+        match self.safe_tx_hash {
+            Some(meant) if meant != hash => {
+                return refuse(format!("not signed: the file has safeTxHash 0x{hash}, not 0x{meant}"));
+            }
+            None if words::is_grave(&file.tx, known) => {
+                return refuse(format!(
+                    "not signed: lines that begin with ! change who rules, or cannot be undone. If that is meant, say \
+                     --safe-tx-hash 0x{hash}"
+                ));
+            }
+            _ => {}
+        }
+        if words::is_blind(&file.tx, known) && !self.blind {
+            return Err(blind_refusal(known));
+        }
+        Ok(())
+    }
 }
 
 fn sign(
@@ -193,7 +259,7 @@ fn sign(
     format: Format,
     path: &Path,
     out: Option<&Path>,
-    blind: bool,
+    consent: &ConsentArgs,
     key: &KeyArgs,
     args: &KnownArgs,
 ) -> Result<Code> {
@@ -201,37 +267,39 @@ fn sign(
     if let Some(out) = out {
         files::check_new(out)?;
     }
-    let (known, owners, warnings) = if args.chain.is_online() {
-        super::super::block_on(async {
-            let (known, online) = args.online(home, &file).await?;
-            let status = online.safe.status(online.at).await?;
-            Ok((known, Some(status.owners), online.warnings))
-        })?
+    let (view, known, status, warnings) = if args.chain.is_online() {
+        let seen = super::super::block_on(see(home, &file, args))?;
+        (seen.view, seen.known, Some(seen.status), seen.warnings)
     } else {
-        (args.offline(home, &file)?, None, Vec::new())
+        let known = args.offline(home, &file)?;
+        (View::of(&file, &known), known, None, Vec::new())
     };
 
     // Shown before anything is signed, also to whoever reads only JSON.
-    let mut view = View::of(&file, &known);
-    view.warn(&warnings);
     match format {
         Format::Text => crate::output::say(view.text.trim_end()),
-        Format::Json => eprintln!("{}", view.text.trim_end()),
+        Format::Json => crate::output::warn(view.text.trim_end()),
     }
-    if words::is_blind(&file.tx, &known) && !blind {
-        return Err(blind_refusal(&known));
-    }
+    consent.check(&file, &known)?;
     let signer = key.open(file.chain_id)?;
     let owner = signer.address();
-    if owners.is_some_and(|owners| !owners.contains(&owner)) {
-        let text = format!("{owner} is no owner of Safe {}: use the key of one", file.safe);
-        return Err(Failure::because(Code::Wrong, text));
+    if let Some(status) = status {
+        if !status.owners.contains(&owner) {
+            let text = format!("{owner} is no owner of Safe {}: use the key of one", file.safe);
+            return Err(Failure::because(Code::Wrong, text));
+        }
+        if file.tx.nonce < status.nonce {
+            return Err(SafeError::Nonce { expected: status.nonce, found: file.tx.nonce }.into());
+        }
     }
     file.sign(&signer)?;
-    let text = file.write()?;
     match out {
-        Some(out) => files::write_new(out, text.as_bytes())?,
-        None => files::replace(path, text.as_bytes())?,
+        Some(out) => files::write_new(out, file.write()?.as_bytes())?,
+        None => {
+            // Another owner may have signed the same file meanwhile.
+            file.merge(&view::read(path)?).context("the file has changed while it was signed")?;
+            files::replace(path, file.write()?.as_bytes())?;
+        }
     }
     let to = out.unwrap_or(path);
     let value = json!({
@@ -281,10 +349,18 @@ fn merge(home: &Home, format: Format, paths: &[PathBuf], out: &Path) -> Result<C
 async fn simulate(home: &Home, format: Format, file: &TxFile, args: &KnownArgs) -> Result<Code> {
     let (known, online) = args.online(home, file).await?;
     let found = online.safe.simulate(&file.tx, online.at).await?;
-    let would_succeed = matches!(found, Simulated::Success(_));
+    let nonce = online.safe.nonce(online.at).await?;
+    let would_succeed = matches!(found, Simulated::Success(_)) && file.tx.nonce >= nonce;
     let mut view = View::of(file, &known);
     view.warn(&online.warnings);
-    let verdict = words::simulated(&file.tx, &known, &found);
+    let simulated = words::simulated(&file.tx, &known, &found);
+    let verdict = match file.tx.nonce.cmp(&nonce) {
+        Ordering::Equal => simulated,
+        Ordering::Greater => {
+            format!("{simulated}; its nonce {} comes after the Safe's next one, {nonce}", file.tx.nonce)
+        }
+        Ordering::Less => SafeError::Nonce { expected: nonce, found: file.tx.nonce }.to_string(),
+    };
     let value = json!({"would_succeed": would_succeed, "verdict": verdict, "block": online.at});
     view.add("simulation", value, &format!("at block {}: {verdict}", online.at));
     if would_succeed
@@ -300,11 +376,19 @@ async fn simulate(home: &Home, format: Format, file: &TxFile, args: &KnownArgs) 
     Ok(if would_succeed { Code::Done } else { Code::Refused })
 }
 
-async fn exec(home: &Home, format: Format, file: &TxFile, key: &KeyArgs, args: &KnownArgs) -> Result<Code> {
+async fn exec(
+    home: &Home,
+    format: Format,
+    file: &TxFile,
+    fee_max_gwei: u64,
+    key: &KeyArgs,
+    args: &KnownArgs,
+) -> Result<Code> {
     let (known, online) = args.online(home, file).await?;
     let signer = key.open(online.chain.id())?;
-    let account = Account::new(online.chain.clone(), Arc::new(signer));
-    let data = online.safe.exec_calldata(file, account.address(), online.at).await?;
+    let fee_max = u128::from(fee_max_gwei).saturating_mul(GWEI);
+    let account = Account::new(online.chain.clone(), Arc::new(signer)).with_fee_max(fee_max);
+    let data = online.safe.exec_calldata(file, online.at).await?;
     let found = online.safe.simulate(&file.tx, online.at).await?;
     let mut view = View::of(file, &known);
     view.warn(&online.warnings);

@@ -2,7 +2,7 @@
 //! the next one when it does not.
 
 use super::{Head, Shared};
-use crate::chain::Contracts;
+use crate::chain::{Contracts, GWEI};
 use anyhow::Result;
 use phalanx_governance::{
     Signer,
@@ -22,8 +22,6 @@ use std::{
     time::{Duration, Instant},
 };
 use tokio::sync::watch;
-
-const GWEI: u128 = 1_000_000_000;
 
 struct Anchoring {
     shared: Arc<Shared>,

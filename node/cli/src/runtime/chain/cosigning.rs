@@ -61,7 +61,7 @@ pub enum ToCosign {
     Answer(Vec<(CheckpointNumber, Cosigned)>),
 }
 
-type Signed = Vec<(CheckpointNumber, AccountSignature)>;
+type Signed = Result<Vec<(CheckpointNumber, AccountSignature)>, phalanx_ledger::StoreError>;
 
 pub struct Cosigning {
     pub shared: Arc<Shared>,
@@ -138,7 +138,7 @@ impl Cosigning {
                 },
                 signed = async { match &mut signing { Some(task) => task.await, None => std::future::pending().await } } => {
                     signing = None;
-                    self.signed(signed.context("signing ended")?).await?;
+                    self.signed(signed.context("signing ended")??).await?;
                 }
                 _ = tick.tick() => {
                     self.catch_up(&mut sets).await?;
@@ -190,7 +190,8 @@ impl Cosigning {
                 let Some(set) = self.set(sets, &checkpoint).await? else { return Ok(()) };
                 let number = checkpoint.number;
                 let kept = self.shared.store.signatures(number)?;
-                if !self.shared.cosigner().closed(checkpoint, set, kept.as_ref()) {
+                let own = self.shared.store.own(number)?;
+                if !self.shared.cosigner().closed(checkpoint, set, kept.as_ref(), own) {
                     self.shared.alarm(format!(
                         "another checkpoint {number} was signed here before: this one is not; was the ledger replaced?"
                     ));
@@ -225,13 +226,25 @@ impl Cosigning {
     /// Begins to sign what waits, away from this task: a key may be slow.
     fn sign(&self) -> Option<JoinHandle<Signed>> {
         let signer = Arc::clone(self.signer.as_ref()?);
-        let wanted = self.shared.cosigner().to_sign(BATCH_MAX);
+        let shared = Arc::clone(&self.shared);
+        let wanted: Vec<(CheckpointNumber, Hash, Hash)> = {
+            let cosigner = shared.cosigner();
+            let list = cosigner.to_sign(BATCH_MAX).into_iter();
+            list.filter_map(|(number, digest)| Some((number, cosigner.hash_of(number)?, digest))).collect()
+        };
         if wanted.is_empty() {
             return None;
         }
         Some(tokio::task::spawn_blocking(move || {
             let mut signed = Vec::with_capacity(wanted.len());
-            for (number, digest) in wanted {
+            for (number, checkpoint, digest) in wanted {
+                // S1: noted before the signature is made, so that there is never another.
+                if !shared.store.sign_only(number, &checkpoint)? {
+                    shared.alarm(format!(
+                        "another checkpoint {number} was signed here before: this one is not"
+                    ));
+                    break;
+                }
                 match signer.sign(&digest) {
                     Ok(signature) => signed.push((number, AccountSignature(signature.to_64()))),
                     Err(error) => {
@@ -242,12 +255,12 @@ impl Cosigning {
                     }
                 }
             }
-            signed
+            Ok(signed)
         }))
     }
 
     /// Writes own signatures down, and then sends them (S1).
-    async fn signed(&self, signed: Signed) -> Result<()> {
+    async fn signed(&self, signed: Vec<(CheckpointNumber, AccountSignature)>) -> Result<()> {
         let mut batch = Vec::with_capacity(signed.len());
         for (number, signature) in signed {
             let Some(checkpoint) = self.shared.cosigner().hash_of(number) else { continue };

@@ -135,7 +135,7 @@ impl Chained {
         file.sign(&dev(1)).unwrap();
         file.sign(&dev(2)).unwrap();
         let payer = Account::new(chain, Arc::new(dev(0)));
-        let data = safe.exec_calldata(&file, payer.address(), at).await.unwrap();
+        let data = safe.exec_calldata(&file, at).await.unwrap();
         let receipt = payer.run(&TxPayload::call(self.safe, data)).await.unwrap();
         safe.check_executed(&file, &receipt).unwrap();
     }
