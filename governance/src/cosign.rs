@@ -9,7 +9,9 @@
 //! - **S2** What is kept is bounded: a window of [`WINDOW`] checkpoints behind the
 //!   last one that is anchored for good, of the [`LATE`] before it those that are not
 //!   cosigned here yet, and of each at most one signature a member of its set.
-//!   Nothing that a peer sends adds a checkpoint or a member.
+//!   Nothing that a peer sends adds a checkpoint or a member, and of each member a node
+//!   recovers one signature of its own checkpoint and one of another a number
+//!   ([`Cosigner::hear_from`]).
 //! - **S3** A checkpoint is cosigned when members of the set that it names have
 //!   signed with more than two thirds of its weight, as the contract asks.
 
@@ -24,7 +26,10 @@ use phalanx_types::{
     cosign::{AccountSignature, CheckpointSignature, Cosigned, RegisteredValidator},
     units::CheckpointNumber,
 };
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 /// Checkpoints behind the last one that is anchored for good. Where the chain is
 /// away for longer, newer ones wait in the ledger.
@@ -61,8 +66,11 @@ pub enum Heard {
         /// Whether the checkpoint has become cosigned by it.
         is_cosigned: bool,
     },
-    /// Known.
+    /// Known, to the last bit.
     Known,
+    /// By a member that has signed this already in another way, or whose contradiction is
+    /// known: of no use to anybody.
+    Repeated,
     /// Of a checkpoint that is not closed here yet, or is anchored for good and
     /// cosigned: it may be right.
     Elsewhere,
@@ -93,6 +101,8 @@ struct Open {
     is_cosigned: bool,
     /// False when this node has signed something else under this number.
     may_sign: bool,
+    /// Members that have signed another checkpoint of this number.
+    contradicted: BTreeSet<Address>,
 }
 
 impl Open {
@@ -102,7 +112,7 @@ impl Open {
 
     /// As many signatures as are needed, those of the heaviest members: each more would
     /// only cost gas.
-    fn quorum(&self) -> Vec<EcdsaSignature> {
+    fn quorum(&self) -> Vec<(Address, EcdsaSignature)> {
         let total: u64 = self.set.iter().map(|e| u64::from(e.weight)).sum();
         let mut members: Vec<&SetEntry> = self.signatures.keys().filter_map(|who| self.member(who)).collect();
         members.sort_by_key(|e| (std::cmp::Reverse(e.weight), e.account));
@@ -112,7 +122,51 @@ impl Open {
             weight += u64::from(e.weight);
             is_short
         });
-        needed.filter_map(|e| self.signatures.get(&e.account).copied()).collect()
+        needed.filter_map(|e| Some((e.account, *self.signatures.get(&e.account)?))).collect()
+    }
+
+    /// A signature by `expected`, or by any member.
+    fn hear(
+        &mut self,
+        heard: &CheckpointSignature,
+        expected: Option<Address>,
+        chain_id: u64,
+        anchor: Address,
+    ) -> Heard {
+        let Ok(signature) = EcdsaSignature::from_bytes_strict(&heard.signature.0) else {
+            return Heard::Invalid;
+        };
+        let is_own = heard.checkpoint == self.hash;
+        if is_own && self.signatures.values().any(|known| *known == signature) {
+            return Heard::Known;
+        }
+        let is_repeated = |open: &Self, account: &Address| {
+            if is_own { open.signatures.contains_key(account) } else { open.contradicted.contains(account) }
+        };
+        if expected.is_some_and(|account| is_repeated(self, &account)) {
+            return Heard::Repeated;
+        }
+        let digest =
+            if is_own { self.digest } else { digest::checkpoint(chain_id, anchor, &heard.checkpoint) };
+        let Ok(account) = signature.recover(&digest) else { return Heard::Invalid };
+        if expected.is_some_and(|expected| expected != account) {
+            return Heard::Invalid;
+        }
+        let Some(member) = self.member(&account) else { return Heard::Invalid };
+        // Whoever signs is free to sign in several ways; one is enough.
+        if is_repeated(self, &account) {
+            return Heard::Repeated;
+        }
+        if !is_own {
+            let member = member.vote_key;
+            self.contradicted.insert(account);
+            let (height, signed, own) = (self.checkpoint.last_beat, heard.checkpoint, self.hash);
+            return Heard::Contradiction { member, height, signed, own };
+        }
+        self.signatures.insert(account, signature);
+        let before = self.is_cosigned;
+        self.weighs();
+        Heard::New { is_cosigned: self.is_cosigned && !before }
     }
 
     fn weighs(&mut self) {
@@ -168,7 +222,9 @@ impl Cosigner {
         let number = checkpoint.number;
         let signatures = BTreeMap::new();
         let may_sign = own.is_none_or(|own| own == hash);
-        let mut open = Open { checkpoint, hash, digest, set, signatures, is_cosigned: false, may_sign };
+        let contradicted = BTreeSet::new();
+        let mut open =
+            Open { checkpoint, hash, digest, set, signatures, is_cosigned: false, may_sign, contradicted };
         for kept in kept.filter(|kept| kept.checkpoint == hash).into_iter().flat_map(|kept| &kept.signatures)
         {
             let Ok(signature) = EcdsaSignature::from_bytes_strict(&kept.0) else { continue };
@@ -216,39 +272,24 @@ impl Cosigner {
         unsigned.map(|(number, open)| (*number, open.digest)).take(max).collect()
     }
 
-    /// Takes in a signature.
+    /// Takes in a signature of whomever, from an answer that was asked for.
     pub fn hear(&mut self, heard: &CheckpointSignature) -> Heard {
         let Some(open) = self.open.get_mut(&heard.number) else { return Heard::Elsewhere };
-        let Ok(signature) = EcdsaSignature::from_bytes_strict(&heard.signature.0) else {
-            return Heard::Invalid;
-        };
-        // Before the work of recovering who signed.
-        if heard.checkpoint == open.hash && open.signatures.values().any(|known| *known == signature) {
-            return Heard::Known;
+        open.hear(heard, None, self.chain_id, self.anchor)
+    }
+
+    /// Takes in a signature that the node with a network key has sent to all: only its own
+    /// member's is valid. So what a member sends is known as useless before the work of
+    /// recovering who signed, but for the first time.
+    pub fn hear_from(&mut self, heard: &CheckpointSignature, author: &PublicKey) -> Heard {
+        let Some(open) = self.open.get_mut(&heard.number) else { return Heard::Elsewhere };
+        match open.set.iter().find(|e| e.network_key == *author) {
+            Some(member) => {
+                let account = member.account;
+                open.hear(heard, Some(account), self.chain_id, self.anchor)
+            }
+            None => Heard::Invalid,
         }
-        let digest = if heard.checkpoint == open.hash {
-            open.digest
-        } else {
-            digest::checkpoint(self.chain_id, self.anchor, &heard.checkpoint)
-        };
-        let Ok(account) = signature.recover(&digest) else { return Heard::Invalid };
-        let Some(member) = open.member(&account) else { return Heard::Invalid };
-        if heard.checkpoint != open.hash {
-            return Heard::Contradiction {
-                member: member.vote_key,
-                height: open.checkpoint.last_beat,
-                signed: heard.checkpoint,
-                own: open.hash,
-            };
-        }
-        // Whoever signs is free to sign in several ways; one is enough.
-        if open.signatures.contains_key(&account) {
-            return Heard::Known;
-        }
-        open.signatures.insert(account, signature);
-        let before = open.is_cosigned;
-        open.weighs();
-        Heard::New { is_cosigned: open.is_cosigned && !before }
     }
 
     /// What is to be kept of a checkpoint.
@@ -323,9 +364,7 @@ impl Cosigner {
             if *number != expected {
                 break;
             }
-            let signatures = open.quorum();
-            let checkpoint = open.checkpoint.clone();
-            queue.push(SignedCheckpoint::new(checkpoint, &signatures, self.chain_id, self.anchor));
+            queue.push(SignedCheckpoint::signed_by(open.checkpoint.clone(), open.quorum()));
         }
         queue
     }

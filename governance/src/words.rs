@@ -10,7 +10,7 @@ use crate::{
         command::{ChainCommand, ChainMode, CommandError, Registration},
         commands::Effect,
     },
-    safe::{Call, Operation, SafeTx, TxFile, chain::Simulated, tx::read_multi_send},
+    safe::{Call, Operation, OwnerSignature, SafeTx, TxFile, chain::Simulated, tx::read_multi_send},
 };
 use ethers::core::abi::{AbiDecode, AbiEncode};
 use std::fmt;
@@ -92,7 +92,22 @@ pub fn file(file: &TxFile, known: &Known) -> String {
         [] => text.push_str("signed by nobody yet\n"),
         list => {
             for signature in list {
-                text.push_str(&format!("signed by {}\n", signature.owner()));
+                let owner = signature.owner();
+                text.push_str(&match signature {
+                    OwnerSignature::Ecdsa { .. } | OwnerSignature::EthSign { .. } => {
+                        format!("signed by {owner}\n")
+                    }
+                    OwnerSignature::ApprovedHash { .. } => {
+                        format!(
+                            "said to be approved on the chain by {owner}, which only the chain can tell\n"
+                        )
+                    }
+                    OwnerSignature::Contract { .. } => {
+                        format!(
+                            "said to be accepted by the contract {owner}, which only the chain can tell\n"
+                        )
+                    }
+                });
             }
         }
     }
@@ -463,7 +478,7 @@ pub fn command(command: &ChainCommand) -> Line {
                         if v.registration == Registration::NONE {
                             ", as before"
                         } else {
-                            ", registered anew"
+                            ", with a registration"
                         }
                     )
                 })

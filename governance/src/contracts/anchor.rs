@@ -71,11 +71,16 @@ impl SignedCheckpoint {
         anchor: Address,
     ) -> Self {
         let digest = digest::checkpoint(chain_id, anchor, &checkpoint.hash());
-        let mut signed: Vec<(Address, EcdsaSignature)> =
-            signatures.iter().filter_map(|s| s.recover(&digest).ok().map(|who| (who, *s))).collect();
-        signed.sort_by_key(|(who, _)| *who);
-        signed.dedup_by_key(|(who, _)| *who);
-        Self { checkpoint, signatures: signed }
+        let signed = signatures.iter().filter_map(|s| s.recover(&digest).ok().map(|who| (who, *s)));
+        Self::signed_by(checkpoint, signed.collect())
+    }
+
+    /// A checkpoint with signatures whose signers are known; of each one is kept.
+    #[must_use]
+    pub fn signed_by(checkpoint: Checkpoint, mut signatures: Vec<(Address, EcdsaSignature)>) -> Self {
+        signatures.sort_by_key(|(who, _)| *who);
+        signatures.dedup_by_key(|(who, _)| *who);
+        Self { checkpoint, signatures }
     }
 
     /// Who has signed, ascending.

@@ -192,6 +192,67 @@ fn strangers_other_chains_and_other_checkpoints_are_told_apart() {
     assert_eq!(cosigner.known(CheckpointNumber(1)).unwrap().signatures.len(), 0);
 }
 
+/// Another signature of the same by the same, with another nonce.
+fn signed_otherwise(by: u8, number: u64, hash: Hash) -> CheckpointSignature {
+    use ethers::core::k256::{
+        ecdsa::{Signature, SigningKey, signature::hazmat::RandomizedPrehashSigner},
+        elliptic_curve::rand_core::OsRng,
+    };
+    let digest = digest::checkpoint(CHAIN, ANCHOR, &hash);
+    let secret = SigningKey::from_slice(&[by; 32]).unwrap();
+    let signature: Signature = secret.sign_prehash_with_rng(&mut OsRng, &digest.0).unwrap();
+    let low: [u8; 64] = signature.normalize_s().unwrap_or(signature).to_bytes().into();
+    let with_parity = |parity: u8| {
+        let mut bytes = low;
+        bytes[32] |= parity << 7;
+        AccountSignature(bytes)
+    };
+    let is_by = |s: &AccountSignature| {
+        EcdsaSignature::from_bytes_strict(&s.0).unwrap().recover(&digest) == Ok(key(by).address())
+    };
+    let signature = [0, 1].map(with_parity).into_iter().find(is_by).unwrap();
+    CheckpointSignature { number: CheckpointNumber(number), checkpoint: hash, signature }
+}
+
+#[test]
+fn a_member_that_signs_again_and_again_is_heard_once_and_so_is_its_contradiction() {
+    let (mut cosigner, hashes, _) = cosigner(1);
+    let author = PublicKey([2; 32]);
+    assert_eq!(cosigner.hear_from(&signed(2, 1, hashes[0]), &author), Heard::New { is_cosigned: false });
+    assert_eq!(cosigner.hear_from(&signed(2, 1, hashes[0]), &author), Heard::Known);
+    let otherwise = signed_otherwise(2, 1, hashes[0]);
+    assert_ne!(otherwise, signed(2, 1, hashes[0]));
+    assert_eq!(cosigner.hear_from(&otherwise, &author), Heard::Repeated);
+    assert_eq!(cosigner.hear(&otherwise), Heard::Repeated);
+    // It may not even be a signature: nothing is computed any more.
+    let junk = CheckpointSignature { signature: AccountSignature([1; 64]), ..otherwise };
+    assert_eq!(cosigner.hear_from(&junk, &author), Heard::Repeated);
+
+    let lie = |byte| signed(2, 1, Hash([byte; 32]));
+    assert!(matches!(cosigner.hear_from(&lie(8), &author), Heard::Contradiction { .. }));
+    assert_eq!(cosigner.hear_from(&lie(9), &author), Heard::Repeated);
+    assert_eq!(cosigner.hear(&lie(9)), Heard::Repeated);
+    assert_eq!(cosigner.known(CheckpointNumber(1)).unwrap().signatures.len(), 1);
+}
+
+#[test]
+fn nobody_sends_what_another_has_signed() {
+    let (mut cosigner, hashes, _) = cosigner(1);
+    assert_eq!(cosigner.hear_from(&signed(3, 1, hashes[0]), &PublicKey([2; 32])), Heard::Invalid);
+    assert_eq!(cosigner.hear_from(&signed(3, 1, hashes[0]), &PublicKey([9; 32])), Heard::Invalid);
+    let lie = signed(3, 1, Hash([9; 32]));
+    assert_eq!(cosigner.hear_from(&lie, &PublicKey([2; 32])), Heard::Invalid);
+    assert_eq!(
+        cosigner.hear_from(&lie, &PublicKey([3; 32])),
+        Heard::Contradiction {
+            member: PublicKey([103; 32]),
+            height: Height(63),
+            signed: lie.checkpoint,
+            own: hashes[0],
+        }
+    );
+}
+
 #[test]
 fn the_window_is_bounded_and_moves_with_what_is_anchored() {
     let set = set(1..=4, 1);

@@ -204,16 +204,26 @@ impl Chain {
     }
 
     /// The events of a contract in a range of blocks, in order. The caller
-    /// checks block hashes, and that none is missing, by what the events say.
+    /// checks block hashes, and that none is missing, by what the events say. A range
+    /// that an endpoint refuses is asked in smaller pieces: many allow few blocks.
     ///
     /// # Errors
-    /// When there are more than [`LOGS_MAX`], or the endpoints do not agree.
+    /// When there are more than [`LOGS_MAX`], the endpoints do not agree, or they refuse
+    /// even one block.
     pub async fn logs(&self, query: &LogQuery) -> Result<Vec<Log>, RpcError> {
         let mut found = Vec::new();
         let mut from = query.from;
+        let mut range = LOGS_RANGE_MAX;
         while from <= query.to {
-            let to = query.to.min(from.saturating_add(LOGS_RANGE_MAX - 1));
-            found.extend(self.logs_of_range(query, from, to).await?);
+            let to = query.to.min(from.saturating_add(range - 1));
+            match self.logs_of_range(query, from, to).await {
+                Ok(logs) => found.extend(logs),
+                Err(RpcError::Refused { .. }) if to > from => {
+                    range = (to - from).div_ceil(2);
+                    continue;
+                }
+                Err(error) => return Err(error),
+            }
             if found.len() > LOGS_MAX {
                 return Err(RpcError::TooMuch { what: "events", max: LOGS_MAX as u64 });
             }

@@ -17,6 +17,7 @@ use ethers::core::abi::{
     param_type::Reader,
     token::{LenientTokenizer, Tokenizer},
 };
+use ethers::core::types::U256;
 use phalanx_types::Hash;
 use serde_json::{Map, Value, json};
 
@@ -265,12 +266,19 @@ fn serialize(value: &Value, out: &mut String) {
     }
 }
 
+/// What a transaction may say; anything else could mean something that is not done here.
+const MEMBERS: [&str; 5] = ["to", "value", "data", "contractMethod", "contractInputsValues"];
+
 fn call(tx: &Value) -> Result<Call, String> {
     let object = tx.as_object().ok_or("no object")?;
+    if let Some(other) = object.keys().find(|key| !MEMBERS.contains(&key.as_str())) {
+        return Err(format!("{other:?} is no member of a transaction; {} are", MEMBERS.join(", ")));
+    }
     let text = |name: &str| object.get(name).and_then(Value::as_str);
     let to = text("to").ok_or("it has no recipient")?.parse::<Address>().map_err(|e| e.to_string())?;
     let value = text("value").ok_or("it has no value")?;
-    let value = value.parse().map(Wei).map_err(|_| format!("value {value:?} is no amount below 2^128"))?;
+    let amount = value.parse().ok().filter(|_| value.bytes().all(|b| b.is_ascii_digit()));
+    let value = amount.map(Wei).ok_or_else(|| format!("value {value:?} is no amount below 2^128"))?;
     let given = match object.get("data") {
         None | Some(Value::Null) => None,
         Some(Value::String(digits)) => {
@@ -384,6 +392,12 @@ fn token(kind: &ParamType, value: &Value, depth: usize) -> Result<Token, String>
                 Value::Number(_) | Value::Bool(_) => value.to_string(),
                 _ => return Err("no value".into()),
             };
+            if let ParamType::Uint(bits) | ParamType::Int(bits) = leaf {
+                let is_signed = matches!(leaf, ParamType::Int(_));
+                let found =
+                    integer(&text, *bits, is_signed).ok_or_else(|| format!("{text:?} is no {leaf}"))?;
+                return Ok(if is_signed { Token::Int(found) } else { Token::Uint(found) });
+            }
             let text = match leaf {
                 ParamType::Address | ParamType::Bytes | ParamType::FixedBytes(_) => {
                     text.strip_prefix("0x").unwrap_or(&text).to_owned()
@@ -393,6 +407,32 @@ fn token(kind: &ParamType, value: &Value, depth: usize) -> Result<Token, String>
             LenientTokenizer::tokenize(leaf, &text).map_err(|e| format!("{text:?} is no {leaf}: {e}"))
         }
     }
+}
+
+/// An integer of so many bits: decimal, or hex behind 0x.
+fn integer(text: &str, bits: usize, is_signed: bool) -> Option<U256> {
+    let (is_negative, digits) = match text.strip_prefix('-') {
+        Some(digits) if is_signed => (true, digits),
+        _ => (false, text),
+    };
+    let size = match digits.strip_prefix("0x") {
+        Some(hex) if !hex.is_empty() && hex.bytes().all(|b| b.is_ascii_hexdigit()) => {
+            U256::from_str_radix(hex, 16).ok()?
+        }
+        None if !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()) => {
+            U256::from_dec_str(digits).ok()?
+        }
+        _ => return None,
+    };
+    // Of signed ones one bit less, and one more below zero.
+    let values = bits.checked_sub(usize::from(is_signed))?;
+    let beyond = if values >= 256 { None } else { Some(U256::one() << values) };
+    let is_in = match beyond {
+        None => true,
+        Some(beyond) if is_negative => size <= beyond,
+        Some(beyond) => size < beyond,
+    };
+    is_in.then(|| if is_negative { (!size).overflowing_add(U256::one()).0 } else { size })
 }
 
 #[cfg(test)]

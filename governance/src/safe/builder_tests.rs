@@ -93,6 +93,54 @@ fn lists_and_tuples_are_encoded() {
     assert_eq!(data[4..], ethers::core::abi::encode(&tokens));
 }
 
+#[test]
+fn integers_are_read_by_their_notation_and_held_to_their_type() {
+    let of = |bits, is_signed, text: &str| integer(text, bits, is_signed);
+    // Sixty-four digits are decimal, unless they say that they are hex.
+    let digits = "1000000000000000000000000000000000000000000000000000000000000000";
+    assert_eq!(of(256, false, digits), Some(U256::from_dec_str(digits).unwrap()));
+    assert_eq!(of(256, false, &format!("0x{digits}")), Some(U256::one() << 252));
+    assert_eq!(of(8, false, "255"), Some(255.into()));
+    assert_eq!(of(8, false, "0xff"), Some(255.into()));
+    assert_eq!(of(256, false, &U256::MAX.to_string()), Some(U256::MAX));
+    assert_eq!(of(8, true, "127"), Some(127.into()));
+    assert_eq!(of(8, true, "-128"), Some(U256::MAX - 127));
+    assert_eq!(of(256, true, "-1"), Some(U256::MAX));
+    let huge = format!("1{}", U256::MAX);
+    for (bits, is_signed, text) in [
+        (8, false, "256"),
+        (8, false, "0x100"),
+        (8, false, "-1"),
+        (8, true, "128"),
+        (8, true, "-129"),
+        (256, true, &U256::MAX.to_string()),
+        (256, false, &huge),
+        (256, false, "+5"),
+        (256, false, ""),
+        (256, false, "0x"),
+        (256, false, "1_000"),
+        (256, false, "ff"),
+    ] {
+        assert_eq!(of(bits, is_signed, text), None, "{text}");
+    }
+}
+
+#[test]
+fn what_a_transaction_may_not_say_is_refused() {
+    let refused = |name: &str, value: Value| {
+        let mut file = written_by_the_page();
+        file["meta"]["checksum"] = json!("");
+        file["transactions"][0][name] = value;
+        match BuilderFile::read(file.to_string().as_bytes()) {
+            Err(BuilderError::Transaction { position: 0, reason }) => reason,
+            other => panic!("{other:?}"),
+        }
+    };
+    assert!(refused("operation", json!(1)).contains("\"operation\" is no member"));
+    assert!(refused("value", json!("+5")).contains("is no amount"));
+    assert!(refused("value", json!("-5")).contains("is no amount"));
+}
+
 proptest! {
     #[test]
     fn a_file_is_read_back(calls in prop::collection::vec(any_call(), 1..4), name in "\\PC{0,20}") {

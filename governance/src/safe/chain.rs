@@ -366,7 +366,10 @@ impl Safe {
             };
             consents.push((owner, consent));
         }
-        let valid = consents.iter().filter(|(_, c)| *c == Consent::Valid).count();
+        let mut owners: Vec<Address> =
+            consents.iter().filter(|(_, c)| *c == Consent::Valid).map(|(owner, _)| *owner).collect();
+        owners.dedup();
+        let valid = owners.len();
         Ok(Checked { consents, valid, threshold: status.threshold })
     }
 

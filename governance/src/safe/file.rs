@@ -11,7 +11,7 @@ use crate::{
 };
 use phalanx_types::Hash;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// The name of the format.
 pub const FORMAT: &str = "phalanx-safe-tx";
@@ -22,6 +22,8 @@ pub const VERSION: u32 = 1;
 pub const FILE_BYTES_MAX: usize = 4 << 20;
 /// Most signatures in a file.
 pub const SIGNATURES_MAX: usize = 128;
+/// Most claims of one owner that only the chain can check.
+pub const CLAIMS_MAX: usize = 4;
 /// Most pieces of evidence.
 pub const EVIDENCE_MAX: usize = 256;
 
@@ -77,7 +79,8 @@ pub struct TxFile {
     pub safe: Address,
     /// The transaction.
     pub tx: SafeTx,
-    /// Who has consented; one signature an owner, ascending.
+    /// Who has consented, ascending: of each owner one signature that was checked here, or
+    /// what is claimed.
     signatures: Vec<OwnerSignature>,
     /// What the proposal rests on (receipts, checkpoints), as JSON of other
     /// crates. It is not signed: who checks it checks it against the chain.
@@ -130,10 +133,25 @@ impl TxFile {
         digest::safe_tx(self.chain_id, self.safe, &self.tx)
     }
 
-    /// The signatures, ascending by owner.
+    /// The signatures, ascending by owner; of an owner whose consent only the chain can
+    /// check there may be several, of which at most one is right.
     #[must_use]
     pub fn signatures(&self) -> &[OwnerSignature] {
         &self.signatures
+    }
+
+    /// Who has signed, as was checked here.
+    pub fn signers(&self) -> impl Iterator<Item = Address> + '_ {
+        self.signatures.iter().filter(|s| !s.is_claim()).map(OwnerSignature::owner)
+    }
+
+    /// Whose consent is claimed, which only the chain can check; each once.
+    #[must_use]
+    pub fn claimed(&self) -> Vec<Address> {
+        let claims = self.signatures.iter().filter(|s| s.is_claim());
+        let mut owners: Vec<Address> = claims.map(OwnerSignature::owner).collect();
+        owners.dedup();
+        owners
     }
 
     /// Reads a file and checks what can be checked without the chain.
@@ -204,9 +222,9 @@ impl TxFile {
         if text.len() > FILE_BYTES_MAX { Err(FileError::TooLong { found: text.len() }) } else { Ok(text) }
     }
 
-    /// Adds a signature. A second one of the same owner takes the place of the
-    /// first, but never one that only the chain can check the place of one that
-    /// was checked here: nobody can push a signature out by a claim.
+    /// Adds a signature. One that was checked here takes the place of all else of its
+    /// owner, and what only the chain can check takes no place: nobody can push a
+    /// signature out by a claim, and no claim another.
     ///
     /// # Errors
     /// When it is not by whom it says, or there are too many.
@@ -218,29 +236,38 @@ impl TxFile {
             return Err(FileError::Malformed { reason: format!("a signature of {} bytes", signature.len()) });
         }
         let owner = signature.owner();
-        match self.signatures.binary_search_by_key(&owner, OwnerSignature::owner) {
-            Ok(at) => {
-                if let Some(slot) = self.signatures.get_mut(at)
-                    && signature.rank() <= slot.rank()
-                {
-                    *slot = signature;
-                }
+        let of_owner: Vec<&OwnerSignature> = self.signatures.iter().filter(|s| s.owner() == owner).collect();
+        let best = of_owner.iter().filter(|s| !s.is_claim()).map(|s| s.rank()).min();
+        if signature.is_claim() {
+            if best.is_some() || of_owner.contains(&&signature) {
+                return Ok(checked);
             }
-            Err(_) if self.signatures.len() == SIGNATURES_MAX => {
-                return Err(FileError::Malformed {
-                    reason: format!("more than {SIGNATURES_MAX} signatures"),
-                });
+            if of_owner.len() >= CLAIMS_MAX {
+                let reason =
+                    format!("more than {CLAIMS_MAX} claims in the name of {owner}: all but one are wrong");
+                return Err(FileError::Malformed { reason });
             }
-            Err(at) => self.signatures.insert(at, signature),
+        } else {
+            if best.is_some_and(|best| best < signature.rank()) {
+                return Ok(checked);
+            }
+            self.signatures.retain(|s| s.owner() != owner);
         }
+        if self.signatures.len() >= SIGNATURES_MAX {
+            return Err(FileError::Malformed { reason: format!("more than {SIGNATURES_MAX} signatures") });
+        }
+        self.signatures.push(signature);
+        self.signatures.sort_by(|a, b| a.place().cmp(&b.place()));
         Ok(checked)
     }
 
-    /// Drops the signature of an owner; whether there was one.
-    pub fn remove(&mut self, owner: &Address) -> bool {
-        let before = self.signatures.len();
-        self.signatures.retain(|s| s.owner() != *owner);
-        self.signatures.len() < before
+    /// A key's signature of it.
+    ///
+    /// # Errors
+    /// When the key does not sign.
+    pub fn signature_of(&self, signer: &Signer) -> Result<OwnerSignature, FileError> {
+        let signature = signer.sign(&self.safe_tx_hash())?;
+        Ok(OwnerSignature::Ecdsa { owner: signer.address(), signature })
     }
 
     /// Signs it.
@@ -248,8 +275,34 @@ impl TxFile {
     /// # Errors
     /// When the key does not sign.
     pub fn sign(&mut self, signer: &Signer) -> Result<(), FileError> {
-        let signature = signer.sign(&self.safe_tx_hash())?;
-        self.add(OwnerSignature::Ecdsa { owner: signer.address(), signature }).map(|_| ())
+        self.add(self.signature_of(signer)?).map(|_| ())
+    }
+
+    /// What owners sign, for wallets: EIP-712 typed data as `eth_signTypedData_v4` takes
+    /// it. Its hash is [`Self::safe_tx_hash`].
+    #[must_use]
+    pub fn typed_data(&self) -> Value {
+        let member = |(name, kind): &(&str, &str)| json!({"name": name, "type": kind});
+        let members = |list: &[(&str, &str)]| list.iter().map(member).collect::<Value>();
+        let zero = Address::ZERO;
+        json!({
+            "types": {
+                "EIP712Domain": members(&[("chainId", "uint256"), ("verifyingContract", "address")]),
+                "SafeTx": members(&[
+                    ("to", "address"), ("value", "uint256"), ("data", "bytes"), ("operation", "uint8"),
+                    ("safeTxGas", "uint256"), ("baseGas", "uint256"), ("gasPrice", "uint256"),
+                    ("gasToken", "address"), ("refundReceiver", "address"), ("nonce", "uint256"),
+                ]),
+            },
+            "primaryType": "SafeTx",
+            "domain": {"chainId": self.chain_id, "verifyingContract": self.safe},
+            "message": {
+                "to": self.tx.to, "value": self.tx.value.0.to_string(),
+                "data": format!("0x{}", hex::encode(&self.tx.data)), "operation": self.tx.operation.code(),
+                "safeTxGas": "0", "baseGas": "0", "gasPrice": "0", "gasToken": zero, "refundReceiver": zero,
+                "nonce": self.tx.nonce.to_string(),
+            },
+        })
     }
 
     /// Takes the signatures and the evidence of another file of the same
@@ -277,8 +330,8 @@ impl TxFile {
             });
         }
         for signature in &other.signatures {
-            let own = self.signatures.iter().find(|s| s.owner() == signature.owner());
-            if own.is_none_or(|own| signature.rank() < own.rank()) {
+            let mut own = self.signatures.iter().filter(|s| s.owner() == signature.owner());
+            if own.all(|own| own.is_claim() || signature.rank() < own.rank()) {
                 self.add(signature.clone())?;
             }
         }
@@ -343,6 +396,17 @@ mod tests {
         }
     }
 
+    proptest! {
+        #[test]
+        fn the_typed_data_has_the_hash_that_owners_sign(call in call(), nonce: u64, chain_id: u64) {
+            use ethers::core::types::transaction::eip712::{Eip712, TypedData};
+            let tx = SafeTx::of_calls(&[call], Address::ZERO, nonce).unwrap();
+            let file = TxFile::new(chain_id, Address([1; 20]), tx);
+            let data: TypedData = serde_json::from_value(file.typed_data()).unwrap();
+            prop_assert_eq!(data.encode_eip712().unwrap(), file.safe_tx_hash().0);
+        }
+    }
+
     #[test]
     fn merging_takes_the_union_in_any_order() {
         let (mut a, mut b) = (sample(), sample());
@@ -376,8 +440,28 @@ mod tests {
         let mut both = signed.clone();
         both.add(OwnerSignature::ApprovedHash { owner }).unwrap();
         assert_eq!(both, signed);
-        assert!(both.remove(&owner) && !both.remove(&owner));
-        assert_eq!(both, sample());
+    }
+
+    #[test]
+    fn a_claim_does_not_push_another_out_and_there_is_no_end_of_them() {
+        let owner = Address([5; 20]);
+        let contract = |byte| OwnerSignature::Contract { owner, signature: vec![byte] };
+        let (mut right, mut wrong) = (sample(), sample());
+        right.add(contract(7)).unwrap();
+        wrong.add(OwnerSignature::ApprovedHash { owner }).unwrap();
+        wrong.add(contract(1)).unwrap();
+        wrong.add(contract(1)).unwrap();
+        let (mut a, mut b) = (right.clone(), wrong.clone());
+        a.merge(&wrong).unwrap();
+        b.merge(&right).unwrap();
+        assert_eq!(a, b);
+        assert!(a.signatures().contains(&contract(7)));
+        assert_eq!((a.signatures().len(), a.claimed(), a.signers().count()), (3, vec![owner], 0));
+        assert_eq!(TxFile::read(a.write().unwrap().as_bytes()).unwrap(), a);
+        a.add(contract(2)).unwrap();
+        let before = a.clone();
+        assert!(matches!(a.add(contract(3)), Err(FileError::Malformed { .. })));
+        assert_eq!(a, before);
     }
 
     #[test]

@@ -48,6 +48,27 @@ pub enum OwnerSignature {
 }
 
 impl OwnerSignature {
+    /// A signature as a wallet gives it: 65 bytes, whose last says how it was made: 0, 1,
+    /// 27 or 28 over the hash itself, 31 or 32 over it behind Ethereum's message prefix.
+    /// Who has signed is recovered from it.
+    ///
+    /// # Errors
+    /// When it is none.
+    pub fn of_wallet(bytes: &[u8], safe_tx_hash: &Hash) -> Result<Self, SignatureError> {
+        let mut plain = bytes.to_vec();
+        let is_message = matches!(plain.last(), Some(31 | 32));
+        if let Some(last) = plain.last_mut().filter(|_| is_message) {
+            *last -= 4;
+        }
+        let signature = EcdsaSignature::from_bytes(&plain)?;
+        if is_message {
+            let owner = signature.recover(&digest::eth_sign(safe_tx_hash))?;
+            Ok(Self::EthSign { owner, signature })
+        } else {
+            Ok(Self::Ecdsa { owner: signature.recover(safe_tx_hash)?, signature })
+        }
+    }
+
     /// Who.
     #[must_use]
     pub const fn owner(&self) -> Address {
@@ -76,6 +97,18 @@ impl OwnerSignature {
             Ok(found) => Err(OwnerSignatureError::Other { owner, found }),
             Err(source) => Err(OwnerSignatureError::Malformed { owner, source }),
         }
+    }
+
+    /// Whether only the chain knows if it is so.
+    #[must_use]
+    pub const fn is_claim(&self) -> bool {
+        matches!(self, Self::ApprovedHash { .. } | Self::Contract { .. })
+    }
+
+    /// Their order in a file.
+    pub(super) fn place(&self) -> (Address, u8, &[u8]) {
+        let bytes = if let Self::Contract { signature, .. } = self { signature.as_slice() } else { &[] };
+        (self.owner(), self.rank(), bytes)
     }
 
     /// How much of it must be trusted to the chain: the fewer the better when

@@ -1,23 +1,30 @@
 //! An account that pays for gas: signs and sends transactions.
 
-use super::Offer;
+use super::{Action, Offer, Outcome, Settings, Submission, Waiting, driver};
 use crate::{
     address::{Address, Wei},
     digest::keccak,
     keys::{KeyError, Signer},
-    rpc::{Chain, RpcError, TxReceipt, TxState},
+    rpc::{Chain, RpcError, TxReceipt},
 };
 use ethers::core::types::{
     Eip1559TransactionRequest, NameOrAddress, Signature, U64, U256, transaction::eip2718::TypedTransaction,
 };
 use phalanx_types::Hash;
 use serde::{Deserialize, Serialize};
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 /// How long [`Account::run`] waits for a transaction.
-pub const RUN_TIMEOUT: Duration = Duration::from_secs(120);
-/// How often it looks.
+pub const RUN_TIMEOUT: Duration = Duration::from_secs(180);
+/// How often it looks at first.
 const RUN_PAUSE: Duration = Duration::from_millis(250);
+/// For how long.
+const RUN_HURRY: Duration = Duration::from_secs(5);
+/// After this time it offers more.
+const RUN_STUCK_MS: u64 = 30_000;
 
 /// What a transaction does.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -82,8 +89,18 @@ pub enum AccountError {
         /// The ceiling.
         ceiling: u128,
     },
+    /// Another transaction of the account was mined in its place.
+    #[error("another transaction of {account} has taken nonce {nonce}: look at what it did, and try again")]
+    Taken {
+        /// The account.
+        account: Address,
+        /// The nonce.
+        nonce: u64,
+    },
     /// It is not mined.
-    #[error("transaction {hash} is not mined after {after_s} s: it may still be; look at it again")]
+    #[error(
+        "transaction {hash} is not mined after {after_s} s: it may still be; look at it again, or try again to offer more for it"
+    )]
     NotMined {
         /// Its hash.
         hash: Hash,
@@ -175,9 +192,9 @@ impl Account {
         Ok(gas.saturating_add(gas / 4))
     }
 
-    /// Sends a transaction and waits until it is in a block: for commands of
-    /// people. What must survive restarts and reorganisations is a
-    /// [`super::Submission`].
+    /// Sends a transaction and waits until it is in a block, offering more for it when it
+    /// is stuck: for commands of people. What must survive restarts and reorganisations
+    /// is a [`Submission`] that is written down.
     ///
     /// # Errors
     /// When it fails, gas costs more than the ceiling, or it is not mined within
@@ -185,33 +202,34 @@ impl Account {
     pub async fn run(&self, payload: &TxPayload) -> Result<TxReceipt, AccountError> {
         let nonce = self.chain.nonce(self.address()).await?;
         let gas = self.gas_for(payload).await?;
-        let fees = self.chain.fees().await?;
-        if fees.base > self.fee_max {
-            return Err(AccountError::TooDear { base: fees.base, ceiling: self.fee_max });
-        }
-        let offer = super::offer_of(fees, self.fee_max);
-        let (account, payload) = (self.clone(), payload.clone());
-        // A hardware wallet blocks for as long as its owner thinks.
-        let signed = tokio::task::spawn_blocking(move || account.sign(&payload, nonce, gas, offer))
-            .await
-            .map_err(|e| KeyError::External { program: "signer".into(), reason: e.to_string() })??;
-        self.chain.send_raw(&signed.raw).await?;
-        let mined = tokio::time::timeout(RUN_TIMEOUT, self.wait_for(&signed.hash)).await;
-        let receipt = mined
-            .map_err(|_| AccountError::NotMined { hash: signed.hash, after_s: RUN_TIMEOUT.as_secs() })??;
-        if receipt.is_success {
-            Ok(receipt)
-        } else {
-            Err(AccountError::Failed { hash: signed.hash, block: receipt.block_number })
-        }
-    }
-
-    async fn wait_for(&self, hash: &Hash) -> Result<TxReceipt, RpcError> {
+        let settings =
+            Settings { depth: 1, stuck_after_ms: RUN_STUCK_MS, fee_max: self.fee_max, ..Settings::default() };
+        let mut submission = Submission::new(nonce);
+        let began = Instant::now();
         loop {
-            if let TxState::Mined(receipt) = self.chain.transaction(hash).await? {
-                return Ok(receipt);
+            let now_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+            let progress =
+                driver::look(self, &mut submission, payload, gas, false, &settings, now_ms).await?;
+            if let Some(signed) = &progress.to_send {
+                driver::send(self, &mut submission, signed, now_ms).await?;
             }
-            tokio::time::sleep(RUN_PAUSE).await;
+            match progress.action {
+                Action::Done(Outcome::Confirmed(receipt)) => return Ok(receipt),
+                Action::Done(Outcome::Reverted(receipt)) => {
+                    return Err(AccountError::Failed { hash: receipt.tx_hash, block: receipt.block_number });
+                }
+                Action::Done(_) => return Err(AccountError::Taken { account: self.address(), nonce }),
+                Action::Wait(Waiting::Cheaper { base }) => {
+                    return Err(AccountError::TooDear { base, ceiling: self.fee_max });
+                }
+                Action::Wait(_) | Action::Send(_) | Action::Free(_) | Action::Resend(_) => {}
+            }
+            if began.elapsed() >= RUN_TIMEOUT {
+                let hash = submission.attempts().last().map_or(Hash::ZERO, |attempt| attempt.hash);
+                return Err(AccountError::NotMined { hash, after_s: RUN_TIMEOUT.as_secs() });
+            }
+            let pause = if began.elapsed() < RUN_HURRY { RUN_PAUSE } else { 8 * RUN_PAUSE };
+            tokio::time::sleep(pause).await;
         }
     }
 }

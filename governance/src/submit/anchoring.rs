@@ -10,6 +10,7 @@ use super::{
     driver::{self, Progress},
 };
 use crate::{
+    address::Address,
     contracts::{
         Anchor, ContractError, Registry, SignedCheckpoint,
         anchor::{QUEUE_MAX, anchor_calldata},
@@ -141,6 +142,8 @@ pub fn until_handover(
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AnchorJob {
+    chain_id: u64,
+    account: Address,
     last: CheckpointNumber,
     last_hash: Hash,
     payload: TxPayload,
@@ -158,7 +161,6 @@ impl AnchorJob {
         account: &Account,
         anchor: &Anchor,
         queue: &[SignedCheckpoint],
-        settings: Settings,
     ) -> Result<Option<Self>, AnchoringError> {
         let at = account.chain().tip().await?.number;
         let (head, head_hash) = anchor.head(at).await?;
@@ -190,12 +192,23 @@ impl AnchorJob {
         let Some(last) = batch.last() else { return Ok(None) };
         let nonce = account.chain().nonce(account.address()).await?;
         Ok(Some(Self {
+            chain_id: account.chain().id(),
+            account: account.address(),
             last: last.checkpoint.number,
             last_hash: last.checkpoint.hash(),
             payload,
             gas,
-            submission: Submission::new(nonce, settings),
+            submission: Submission::new(nonce),
         }))
+    }
+
+    /// Whether it is of this account, to this anchor: a file may be from before either
+    /// was changed.
+    #[must_use]
+    pub fn is_of(&self, account: &Account, anchor: &Anchor) -> bool {
+        self.chain_id == account.chain().id()
+            && self.account == account.address()
+            && self.payload.to == Some(anchor.address())
     }
 
     /// Its submission. The whole job is to be written down before [`Self::send`].
@@ -219,6 +232,7 @@ impl AnchorJob {
         &mut self,
         account: &Account,
         anchor: &Anchor,
+        settings: &Settings,
         now_ms: u64,
     ) -> Result<Progress, AnchoringError> {
         let at = account.chain().tip().await?.number;
@@ -230,16 +244,15 @@ impl AnchorJob {
         {
             return Err(AnchoringError::Foreign { number: self.last, own: self.last_hash, anchored });
         }
-        let progress =
-            driver::look(account, &mut self.submission, &self.payload, self.gas, is_reached, now_ms).await?;
-        Ok(progress)
+        let (submission, payload) = (&mut self.submission, &self.payload);
+        Ok(driver::look(account, submission, payload, self.gas, is_reached, settings, now_ms).await?)
     }
 
     /// Sends what [`Self::look`] has prepared.
     ///
     /// # Errors
     /// When no endpoint takes it.
-    pub async fn send(account: &Account, signed: &SignedTx) -> Result<(), RpcError> {
-        driver::send(account, signed).await
+    pub async fn send(&mut self, account: &Account, signed: &SignedTx, now_ms: u64) -> Result<(), RpcError> {
+        driver::send(account, &mut self.submission, signed, now_ms).await
     }
 }

@@ -1,7 +1,7 @@
 //! Looks at the chain for a [`Submission`], and does what it says.
 
 use super::{
-    Action, Note, Seen, Submission,
+    Action, Note, Seen, Settings, Submission,
     account::{Account, AccountError, SignedTx, TxPayload},
 };
 use crate::rpc::RpcError;
@@ -33,6 +33,7 @@ pub async fn look(
     payload: &TxPayload,
     gas: u64,
     is_reached: bool,
+    settings: &Settings,
     now_ms: u64,
 ) -> Result<Progress, AccountError> {
     let chain = account.chain();
@@ -49,17 +50,17 @@ pub async fn look(
         is_reached,
         fees: chain.fees().await?,
     };
-    let (action, notes) = submission.step(&seen);
+    let (action, notes) = submission.step(&seen, settings);
     let nonce = submission.nonce();
     let to_send = match &action {
         Action::Send(offer) => {
             let signed = sign(account, payload, nonce, gas, *offer).await?;
-            submission.sent(signed.hash, *offer, false, now_ms);
+            submission.sent(signed.hash, *offer, false);
             Some(signed)
         }
         Action::Free(offer) => {
             let signed = sign(account, &empty(account), nonce, EMPTY_GAS, *offer).await?;
-            submission.sent(signed.hash, *offer, true, now_ms);
+            submission.sent(signed.hash, *offer, true);
             Some(signed)
         }
         Action::Resend(position) => match submission.attempts().get(*position).copied() {
@@ -76,12 +77,22 @@ pub async fn look(
 
 /// Sends what [`look`] has prepared. That it is refused because a better paid
 /// one is there, or because it was mined meanwhile, is no error: the next look
-/// sees it.
+/// sees it. One that an endpoint has refused is waited for like one that it has taken:
+/// it may be too cheap. One that could not be sent is not.
 ///
 /// # Errors
 /// When no endpoint takes it.
-pub async fn send(account: &Account, signed: &SignedTx) -> Result<(), RpcError> {
-    match account.chain().send_raw(&signed.raw).await {
+pub async fn send(
+    account: &Account,
+    submission: &mut Submission,
+    signed: &SignedTx,
+    now_ms: u64,
+) -> Result<(), RpcError> {
+    let sent = account.chain().send_raw(&signed.raw).await;
+    if matches!(sent, Ok(_) | Err(RpcError::Refused { .. })) {
+        submission.taken(&signed.hash, now_ms);
+    }
+    match sent {
         Ok(_) => Ok(()),
         Err(RpcError::Refused { message, .. }) if is_harmless(&message) => Ok(()),
         Err(error) => Err(error),

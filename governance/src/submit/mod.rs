@@ -19,9 +19,8 @@ use crate::rpc::{Fees, TxReceipt, TxState};
 use phalanx_types::Hash;
 use serde::{Deserialize, Serialize};
 
-/// How patient and how generous a submission is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+/// How patient and how generous a submission is. They may change while it is on its way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Settings {
     /// Confirmations until it is over: 1 is the block itself.
     pub depth: u64,
@@ -68,8 +67,9 @@ pub struct Attempt {
     pub offer: Offer,
     /// Whether it does nothing but use up the nonce.
     pub is_empty: bool,
-    /// When it was sent.
-    pub sent_ms: u64,
+    /// When an endpoint first had it, or refused it for what it is: from then on it is
+    /// waited for.
+    pub taken_ms: Option<u64>,
 }
 
 /// What is seen, all at one height.
@@ -140,6 +140,12 @@ pub enum Outcome {
     /// elsewhere with this key, or by an empty one before the chain reorganised.
     /// Begin anew.
     Replaced,
+    /// Its nonce cannot come: one before it is not used any more, since the chain has
+    /// reorganised. Begin anew.
+    Stranded {
+        /// The account's next nonce.
+        next: u64,
+    },
 }
 
 /// What happened, for events and logs.
@@ -174,7 +180,6 @@ pub enum Note {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Submission {
-    settings: Settings,
     nonce: u64,
     attempts: Vec<Attempt>,
     /// The block in which it was seen last.
@@ -186,8 +191,8 @@ pub struct Submission {
 impl Submission {
     /// A submission with the account's next nonce.
     #[must_use]
-    pub const fn new(nonce: u64, settings: Settings) -> Self {
-        Self { settings, nonce, attempts: Vec::new(), mined: None, taken_at: None }
+    pub const fn new(nonce: u64) -> Self {
+        Self { nonce, attempts: Vec::new(), mined: None, taken_at: None }
     }
 
     /// Its nonce.
@@ -203,15 +208,27 @@ impl Submission {
     }
 
     /// Notes that a transaction was signed and is about to be sent.
-    pub fn sent(&mut self, hash: Hash, offer: Offer, is_empty: bool, now_ms: u64) {
+    pub fn sent(&mut self, hash: Hash, offer: Offer, is_empty: bool) {
         if !self.attempts.iter().any(|a| a.hash == hash) {
-            self.attempts.push(Attempt { hash, offer, is_empty, sent_ms: now_ms });
+            self.attempts.push(Attempt { hash, offer, is_empty, taken_ms: None });
+        }
+    }
+
+    /// Notes that an endpoint has a transaction, or has refused it.
+    pub fn taken(&mut self, hash: &Hash, now_ms: u64) {
+        for attempt in self.attempts.iter_mut().filter(|a| a.hash == *hash) {
+            attempt.taken_ms.get_or_insert(now_ms);
         }
     }
 
     /// What to do about what is seen.
-    pub fn step(&mut self, seen: &Seen) -> (Action, Vec<Note>) {
+    pub fn step(&mut self, seen: &Seen, settings: &Settings) -> (Action, Vec<Note>) {
         let mut notes = Vec::new();
+        for (attempt, state) in self.attempts.iter_mut().zip(&seen.attempts) {
+            if *state != TxState::Unknown {
+                attempt.taken_ms.get_or_insert(seen.now_ms);
+            }
+        }
         let mined = seen.attempts.iter().find_map(|state| match state {
             TxState::Mined(receipt) => Some(receipt),
             _ => None,
@@ -219,16 +236,16 @@ impl Submission {
         self.note_reorganisation(mined, &mut notes);
         if let Some(receipt) = mined {
             self.taken_at = None;
-            return (self.of_mined(receipt, seen), notes);
+            return (self.of_mined(receipt, seen, settings), notes);
         }
         if seen.account_nonce > self.nonce {
-            return (self.of_taken(seen, &mut notes), notes);
+            return (self.of_taken(seen, settings, &mut notes), notes);
         }
         self.taken_at = None;
         if seen.is_reached && self.attempts.is_empty() {
             return (Action::Done(Outcome::Overtaken), notes);
         }
-        (self.of_unmined(seen, &mut notes), notes)
+        (self.of_unmined(seen, settings, &mut notes), notes)
     }
 
     fn note_reorganisation(&mut self, mined: Option<&TxReceipt>, notes: &mut Vec<Note>) {
@@ -245,9 +262,9 @@ impl Submission {
         self.mined = now;
     }
 
-    fn of_mined(&self, receipt: &TxReceipt, seen: &Seen) -> Action {
+    fn of_mined(&self, receipt: &TxReceipt, seen: &Seen, settings: &Settings) -> Action {
         let confirmations = seen.tip.saturating_add(1).saturating_sub(receipt.block_number);
-        if confirmations < self.settings.depth {
+        if confirmations < settings.depth {
             return Action::Wait(Waiting::Depth { confirmations });
         }
         if self.attempts.iter().any(|a| a.hash == receipt.tx_hash && a.is_empty) {
@@ -260,7 +277,7 @@ impl Submission {
         Action::Done(if seen.is_reached { Outcome::Overtaken } else { Outcome::Reverted(receipt.clone()) })
     }
 
-    fn of_taken(&mut self, seen: &Seen, notes: &mut Vec<Note>) -> Action {
+    fn of_taken(&mut self, seen: &Seen, settings: &Settings, notes: &mut Vec<Note>) -> Action {
         let since = match self.taken_at {
             Some(since) => since,
             None => {
@@ -270,21 +287,22 @@ impl Submission {
             }
         };
         // A receipt may come later than the nonce, and what took it may go.
-        if seen.tip.saturating_sub(since) < self.settings.depth {
+        if seen.tip.saturating_sub(since) < settings.depth {
             return Action::Wait(Waiting::OthersDepth);
         }
         Action::Done(if seen.is_reached { Outcome::Overtaken } else { Outcome::Replaced })
     }
 
-    fn of_unmined(&self, seen: &Seen, notes: &mut Vec<Note>) -> Action {
-        let ceiling = self.settings.fee_max;
+    fn of_unmined(&self, seen: &Seen, settings: &Settings, notes: &mut Vec<Note>) -> Action {
+        let ceiling = settings.fee_max;
         let Some((position, last)) = self.attempts.iter().enumerate().next_back() else {
             if seen.fees.base > ceiling {
                 return Action::Wait(Waiting::Cheaper { base: seen.fees.base });
             }
             return Action::Send(offer_of(seen.fees, ceiling));
         };
-        let is_stuck = seen.now_ms.saturating_sub(last.sent_ms) >= self.settings.stuck_after_ms;
+        let is_stuck =
+            last.taken_ms.is_some_and(|at| seen.now_ms.saturating_sub(at) >= settings.stuck_after_ms);
         let is_forgotten = matches!(seen.attempts.get(position), Some(TxState::Unknown));
         // Sending it again is free: it is the same transaction. It is stuck all
         // the same when its time has come, for it may be forgotten as too cheap.
@@ -292,8 +310,11 @@ impl Submission {
         if !is_stuck {
             return again(Waiting::Mining);
         }
+        if seen.account_nonce < self.nonce {
+            return Action::Done(Outcome::Stranded { next: seen.account_nonce });
+        }
         let raised = |value: u128| {
-            let more = value.saturating_mul(self.settings.bump_percent.into()).div_ceil(100);
+            let more = value.saturating_mul(settings.bump_percent.into()).div_ceil(100);
             value.saturating_add(more.max(1))
         };
         let now = offer_of(seen.fees, ceiling);
@@ -301,7 +322,7 @@ impl Submission {
             fee_max: raised(last.offer.fee_max).max(now.fee_max),
             tip_max: raised(last.offer.tip_max).max(now.tip_max),
         };
-        let may_more = self.attempts.len() < self.settings.attempts_max as usize;
+        let may_more = self.attempts.len() < settings.attempts_max as usize;
         if offer.fee_max > ceiling || !may_more {
             return again(Waiting::AtCeiling);
         }

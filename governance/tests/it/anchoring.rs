@@ -4,7 +4,7 @@ use crate::world::{TestValidator, World, validators};
 use phalanx_governance::{
     contracts::{
         ChainCommand, ProposedValidator, Registration, SignedCheckpoint,
-        anchor::{QuorumError, anchor_calldata},
+        anchor::{QuorumError, WINDOW, anchor_calldata},
         verdict::{self, Standing},
     },
     digest::SetEntry,
@@ -15,7 +15,7 @@ use phalanx_governance::{
         anchoring::{AnchorJob, AnchoringError},
     },
 };
-use phalanx_types::{Hash, Name, units::CheckpointNumber};
+use phalanx_types::{Checkpoint, Hash, Name, units::CheckpointNumber};
 
 #[tokio::test]
 async fn a_queue_is_anchored_in_one_transaction_and_what_is_there_is_passed_over() {
@@ -119,7 +119,7 @@ async fn a_long_queue_is_cut_to_what_public_nodes_take() {
         queue.push(world.signed(&checkpoint, &world.validators, 4));
     }
     assert!(anchor_calldata(&queue).unwrap().len() > 128 << 10);
-    let job = AnchorJob::start(&world.payer, &world.anchor(), &queue, Settings::default()).await;
+    let job = AnchorJob::start(&world.payer, &world.anchor(), &queue).await;
     assert_eq!(job.unwrap().unwrap().last(), CheckpointNumber(128));
 }
 
@@ -134,12 +134,13 @@ async fn a_set_that_was_withdrawn_after_the_mesh_took_it_up_is_named_until_it_is
 
     // What lies before the hand-over is anchored all the same.
     let anchor = world.anchor();
-    let start = || AnchorJob::start(&world.payer, &anchor, &queue, Settings::default());
+    let start = || AnchorJob::start(&world.payer, &anchor, &queue);
     let run = |mut job: AnchorJob| {
         let (world, anchor) = (&world, &anchor);
         async move {
-            let signed = job.look(&world.payer, anchor, 0).await.unwrap().to_send.unwrap();
-            AnchorJob::send(&world.payer, &signed).await.unwrap();
+            let signed =
+                job.look(&world.payer, anchor, &Settings::default(), 0).await.unwrap().to_send.unwrap();
+            job.send(&world.payer, &signed, 0).await.unwrap();
             anchor.head(world.tip().await).await.unwrap().0
         }
     };
@@ -191,7 +192,7 @@ async fn a_verdict_says_how_sure_a_checkpoint_is_and_what_that_rests_on() {
     let queue = world.queue(None, 3);
     let data = anchor_calldata(&queue[..2]).unwrap();
     world.payer.run(&TxPayload::call(world.deployment.anchor, data)).await.unwrap();
-    let of = |checkpoint: phalanx_types::Checkpoint| {
+    let of = |checkpoint: Checkpoint| {
         let world = &world;
         async move { verdict::checkpoint(&world.chain, &world.deployment, &checkpoint, &[], 2).await.unwrap() }
     };
@@ -202,6 +203,41 @@ async fn a_verdict_says_how_sure_a_checkpoint_is_and_what_that_rests_on() {
     assert_eq!((found.standing, found.is_anchored(), found.hash), (Standing::Final, true, first.hash()));
     assert!(found.trusted[0].contains("alone"), "{found:?}");
     assert_eq!(of(queue[2].checkpoint.clone()).await.standing, Standing::NotAnchored);
-    let forged = phalanx_types::Checkpoint { app_hash: Hash([1; 32]), ..first.clone() };
+    let forged = Checkpoint { app_hash: Hash([1; 32]), ..first.clone() };
     assert_eq!(of(forged).await.standing, Standing::Contradicted { anchored: first.hash() });
+}
+
+#[tokio::test]
+async fn a_checkpoint_that_the_contract_has_forgotten_is_shown_by_what_leads_from_it_to_one_it_keeps() {
+    let world = World::new().await;
+    let mut queue = world.queue(None, 1);
+    for _ in 0..WINDOW {
+        let next = world.checkpoint(queue.last().map(|s| &s.checkpoint), &world.validators, 0);
+        queue.push(world.signed(&next, &world.validators, 3));
+    }
+    for part in queue.chunks(128) {
+        world
+            .payer
+            .run(&TxPayload::call(world.deployment.anchor, anchor_calldata(part).unwrap()))
+            .await
+            .unwrap();
+    }
+    let chain: Vec<_> = queue.into_iter().map(|s| s.checkpoint).collect();
+    let of = |descendants: &[Checkpoint]| {
+        let (world, first, descendants) = (&world, &chain[0], descendants.to_vec());
+        async move {
+            let found = verdict::checkpoint(&world.chain, &world.deployment, first, &descendants, 1).await;
+            found.unwrap().standing
+        }
+    };
+    assert_eq!(of(&[]).await, Standing::TooOld);
+    assert_eq!(of(&chain[1..2]).await, Standing::Final);
+    assert_eq!(of(&chain[1..]).await, Standing::Final);
+    // One is missing, and one is another's.
+    assert_eq!(of(&chain[2..4]).await, Standing::TooOld);
+    let other = Checkpoint { app_hash: Hash([1; 32]), ..chain[1].clone() };
+    assert_eq!(of(&[other]).await, Standing::TooOld);
+    // What the contract keeps needs nothing.
+    let newest = verdict::checkpoint(&world.chain, &world.deployment, &chain[1], &[], 1).await.unwrap();
+    assert_eq!(newest.standing, Standing::Final);
 }

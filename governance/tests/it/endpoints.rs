@@ -157,6 +157,54 @@ async fn one_endpoint_alone_cannot_withhold_or_change_a_command() {
     }
 }
 
+/// Gives the events of few blocks at once, as many do, or of none.
+struct Narrow {
+    honest: Arc<dyn Transport>,
+    blocks: u64,
+}
+
+impl Transport for Narrow {
+    fn name(&self) -> &str {
+        "narrow"
+    }
+
+    fn ask<'a>(&'a self, method: &'static str, params: Value) -> BoxFuture<'a, Result<Value, RpcError>> {
+        let block = |name: &str| {
+            let text = params[0][name].as_str().unwrap_or("0x0");
+            u64::from_str_radix(text.trim_start_matches("0x"), 16).unwrap()
+        };
+        if method == "eth_getLogs" && block("toBlock") - block("fromBlock") >= self.blocks {
+            let (endpoint, message) = ("narrow".to_owned(), "block range is too large".to_owned());
+            return Box::pin(async move {
+                Err(RpcError::Refused { endpoint, method, code: -32005, message, data: None })
+            });
+        }
+        self.honest.ask(method, params)
+    }
+}
+
+#[tokio::test]
+async fn a_range_of_blocks_that_an_endpoint_refuses_is_asked_in_pieces() {
+    let world = World::new().await;
+    let mars = Name::new("mars").unwrap();
+    world.command(&[ChainCommand::PauseMesh]).await;
+    world.anvil.mine(25).await;
+    world.command(&[ChainCommand::PauseShard { shard: mars }]).await;
+    let at = world.tip().await;
+    let read = |blocks: u64| {
+        let (world, honest) = (&world, world.anvil.endpoint());
+        async move {
+            let chain = Chain::connect(Arc::new(Narrow { honest, blocks }), None, None).await.unwrap();
+            let commands = Commands::new(chain, world.deployment.commands, crate::world::MESH);
+            commands.read(&mut world.log(), world.deployed_in, at).await.map(|found| found.len())
+        }
+    };
+    for blocks in [10, 1] {
+        assert_eq!(read(blocks).await.unwrap(), 2);
+    }
+    assert!(matches!(read(0).await, Err(ContractError::Rpc(RpcError::Refused { .. }))));
+}
+
 #[tokio::test]
 async fn another_chain_and_other_code_are_refused() {
     let anvil = Anvil::with(&["--chain-id", "5"]);

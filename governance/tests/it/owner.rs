@@ -10,7 +10,7 @@ use phalanx_governance::{
         builder::BuilderFile,
         chain::{Consent, SafeError, Simulated},
         deploy::deploy_safe,
-        queue::queue,
+        queue::{queue, signed},
         signatures::OwnerSignatureError,
     },
     submit::account::TxPayload,
@@ -163,7 +163,7 @@ async fn a_transaction_is_cancelled_by_replacement() {
     assert_eq!((status.version.as_str(), status.guard), ("1.4.1", None));
     assert_eq!(status.fallback_handler, Some(world.contracts.fallback_handler));
     assert_eq!(status.warnings(), Vec::<String>::new());
-    let items = queue(&[file.clone(), cancel.clone()], &status);
+    let items = queue(&[file.clone(), cancel.clone()], &status, |file| signed(file, &status));
     assert!(items.iter().all(|i| i.is_next && i.warnings.len() == 1), "{items:?}");
 
     world.exec(&cancel).await;
@@ -171,7 +171,8 @@ async fn a_transaction_is_cancelled_by_replacement() {
     let late = world.safe.exec_calldata(&file, at).await;
     assert!(matches!(late, Err(SafeError::Nonce { expected: 1, found: 0 })));
     assert_eq!(world.commands().head(at).await.unwrap().0, 0);
-    let items = queue(&[file], &world.safe.status(at).await.unwrap());
+    let status = world.safe.status(at).await.unwrap();
+    let items = queue(&[file], &status, |file| signed(file, &status));
     assert!(items[0].warnings[0].contains("nonce 0 is used"), "{items:?}");
 }
 

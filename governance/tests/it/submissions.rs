@@ -41,7 +41,7 @@ impl Run {
         let account = account(&chain, 0);
         let nonce = chain.nonce(account.address()).await.unwrap();
         let payload = TxPayload { to: Some(address(0xaa)), value: Wei(7), data: Vec::new() };
-        Self { account, submission: Submission::new(nonce, SETTINGS), payload, now_ms: 0, is_reached: false }
+        Self { account, submission: Submission::new(nonce), payload, now_ms: 0, is_reached: false }
     }
 
     async fn look(&mut self) -> Progress {
@@ -51,12 +51,13 @@ impl Run {
             &self.payload,
             GAS,
             self.is_reached,
+            &SETTINGS,
             self.now_ms,
         )
         .await
         .unwrap();
         if let Some(signed) = &progress.to_send {
-            driver::send(&self.account, signed).await.unwrap();
+            driver::send(&self.account, &mut self.submission, signed, self.now_ms).await.unwrap();
         }
         progress
     }
@@ -150,8 +151,9 @@ async fn a_dead_chain_is_a_temporary_error_and_changes_nothing() {
     run.look().await;
     let before = run.submission.clone();
     anvil.kill();
-    let error =
-        driver::look(&run.account, &mut run.submission, &run.payload, GAS, false, 1).await.unwrap_err();
+    let error = driver::look(&run.account, &mut run.submission, &run.payload, GAS, false, &SETTINGS, 1)
+        .await
+        .unwrap_err();
     let phalanx_governance::submit::account::AccountError::Rpc(error) = error else { panic!("{error}") };
     assert!(error.is_temporary(), "{error}");
     assert_eq!(run.submission, before);
@@ -176,17 +178,17 @@ async fn two_who_anchor_the_same_queue_do_not_hinder_one_another() {
     let other = account(&world.chain, 9);
     let start = |account: Account, queue: Vec<SignedCheckpoint>| {
         let anchor = world.anchor();
-        async move { AnchorJob::start(&account, &anchor, &queue, SETTINGS).await.unwrap() }
+        async move { AnchorJob::start(&account, &anchor, &queue).await.unwrap() }
     };
     let mut first = start(world.payer.clone(), queue[..2].to_vec()).await.unwrap();
     let mut second = start(other.clone(), queue.clone()).await.unwrap();
     for (job, account) in [(&mut first, &world.payer), (&mut second, &other)] {
-        let progress = job.look(account, &world.anchor(), 0).await.unwrap();
-        AnchorJob::send(account, &progress.to_send.unwrap()).await.unwrap();
+        let progress = job.look(account, &world.anchor(), &SETTINGS, 0).await.unwrap();
+        job.send(account, &progress.to_send.unwrap(), 0).await.unwrap();
     }
     world.anvil.mine(3).await;
     for (job, account) in [(&mut first, &world.payer), (&mut second, &other)] {
-        let progress = job.look(account, &world.anchor(), 1).await.unwrap();
+        let progress = job.look(account, &world.anchor(), &SETTINGS, 1).await.unwrap();
         assert!(matches!(progress.action, Action::Done(Outcome::Confirmed(_))), "{progress:?}");
     }
     let head = world.anchor().head(world.tip().await).await.unwrap();
@@ -198,18 +200,17 @@ async fn two_who_anchor_the_same_queue_do_not_hinder_one_another() {
 async fn who_is_overtaken_sends_nothing_and_a_foreign_checkpoint_is_an_alarm() {
     let world = World::new().await;
     let queue = world.queue(None, 2);
-    let mut late = AnchorJob::start(&world.payer, &world.anchor(), &queue, SETTINGS).await.unwrap().unwrap();
+    let mut late = AnchorJob::start(&world.payer, &world.anchor(), &queue).await.unwrap().unwrap();
     let mut forged = world.checkpoint(None, &world.validators, 0);
     forged.app_hash = Hash([0xff; 32]);
     let forged_queue = [world.signed(&forged, &world.validators, 3)];
-    let mut foreign =
-        AnchorJob::start(&world.payer, &world.anchor(), &forged_queue, SETTINGS).await.unwrap().unwrap();
+    let mut foreign = AnchorJob::start(&world.payer, &world.anchor(), &forged_queue).await.unwrap().unwrap();
 
     let data = anchor_calldata(&queue).unwrap();
     account(&world.chain, 9).run(&TxPayload::call(world.deployment.anchor, data)).await.unwrap();
-    let progress = late.look(&world.payer, &world.anchor(), 0).await.unwrap();
+    let progress = late.look(&world.payer, &world.anchor(), &SETTINGS, 0).await.unwrap();
     assert_eq!((progress.action, progress.to_send), (Action::Done(Outcome::Overtaken), None));
-    let alarm = foreign.look(&world.payer, &world.anchor(), 0).await;
+    let alarm = foreign.look(&world.payer, &world.anchor(), &SETTINGS, 0).await;
     assert!(matches!(alarm, Err(AnchoringError::Foreign { .. })), "{alarm:?}");
 
     let next = world.checkpoint(Some(&forged), &world.validators, 0);

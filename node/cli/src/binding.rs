@@ -105,21 +105,27 @@ fn unbegun(homes: &[Home]) -> Result<Genesis> {
     genesis.context("there is no home folder")
 }
 
-/// Makes a keystore with a new key in a home folder, and a password for it.
-fn new_signer(home: &Home) -> Result<KeySource> {
+/// The keystore of a validator's account in its home folder, with its password beside it:
+/// made anew, or the one of a deployment that was not finished.
+fn signer_of(home: &Home) -> Result<KeySource> {
     let (path, password_file) = (PathBuf::from("keys/chain.json"), PathBuf::from("keys/chain-password"));
+    let source = KeySource::Keystore {
+        path: path.clone(),
+        password_file: Some(password_file.clone()),
+        password_env: None,
+        password_credential: None,
+    };
+    if home.path.join(&path).exists() {
+        return Ok(source);
+    }
+    let _ = fs::remove_file(home.path.join(&password_file));
     let mut secret = zeroize::Zeroizing::new([0_u8; 32]);
     getrandom::fill(&mut *secret).map_err(|e| anyhow::anyhow!("no random numbers: {e}"))?;
     let password = zeroize::Zeroizing::new(hex::encode(*secret));
     let file = home.path.join(&password_file);
     home::write_private(&file, password.as_bytes())?;
     keystore::create(&home.path.join(&path), &LocalKey::generate()?, &PasswordSource::File(file))?;
-    Ok(KeySource::Keystore {
-        path,
-        password_file: Some(password_file),
-        password_env: None,
-        password_credential: None,
-    })
+    Ok(source)
 }
 
 /// One validator's entry with the signatures that say that its keys belong together.
@@ -169,7 +175,7 @@ pub async fn bind(homes: &[Home], payer: &Account, chain: &Chain, plan: Plan) ->
         let source = if plan.dev {
             KeySource::Dev { index: DEV_VALIDATORS.saturating_add(index) }
         } else {
-            new_signer(home)?
+            signer_of(home)?
         };
         let signer = source.clone().within(&home.path).open(chain.id(), plan.dev)?;
         validators.push(register(home, validator, &signer, chain.id(), &genesis.mesh)?);

@@ -113,6 +113,9 @@ impl ChainConfig {
         ensure!((1..=ENDPOINTS_MAX).contains(&self.rpc.len()), "[chain] rpc names one endpoint, or two");
         ensure!(self.depth >= 1, "[chain] depth is at least 1, the newest block");
         ensure!(self.poll_ms >= 50, "[chain] poll_ms is at least 50");
+        ensure!(self.takeover_ms >= 1, "[chain] takeover_ms is at least 1");
+        ensure!(self.fee_max_gwei >= 1, "[chain] fee_max_gwei is at least 1");
+        ensure!(self.stuck_after_ms >= 1_000, "[chain] stuck_after_ms is at least 1000");
         Ok(())
     }
 }
@@ -298,9 +301,9 @@ pub struct ChainArgs {
 }
 
 impl ChainArgs {
-    /// Whether an endpoint is named here, and not only in the home folder.
+    /// Whether a chain is meant, and not only named in the home folder.
     pub const fn is_online(&self) -> bool {
-        !self.rpc.is_empty()
+        !self.rpc.is_empty() || self.anchor.is_some()
     }
 
     /// Whether the contracts are named, here or in the home folder.

@@ -71,7 +71,7 @@ enum Command {
     Chain(commands::chain::Command),
     /// Commands of the owner, and transactions of the owner's Safe as files.
     #[command(subcommand)]
-    Owner(commands::owner::Command),
+    Owner(Box<commands::owner::Command>),
     /// Prints workers, shards, tenants or validators.
     List(commands::list::Args),
     /// Prints decisions as they fall, one JSON line each.
@@ -121,7 +121,7 @@ fn run(cli: Cli) -> anyhow::Result<Code> {
         Command::Snapshot(command) => commands::snapshot::run(&home, format, &command),
         Command::Peers(command) => commands::peers::run(&home, format, command),
         Command::Chain(command) => commands::chain::run(&home, format, command),
-        Command::Owner(command) => commands::owner::run(&home, format, command),
+        Command::Owner(command) => commands::owner::run(&home, format, *command),
         Command::List(args) => commands::list::run(&home, format, args),
         Command::Events => commands::events::run(&home),
         Command::Config(command) => commands::config::run(&home, format, &command),

@@ -150,7 +150,9 @@ fn of_chain(error: &(dyn std::error::Error + 'static)) -> Option<Code> {
     let account = |error: &AccountError| match error {
         AccountError::Rpc(error) => rpc(error),
         AccountError::Key(error) => key(error),
-        AccountError::Failed { .. } | AccountError::TooDear { .. } => Code::Refused,
+        AccountError::Failed { .. } | AccountError::TooDear { .. } | AccountError::Taken { .. } => {
+            Code::Refused
+        }
         AccountError::NotMined { .. } => Code::Unavailable,
     };
     let code = if let Some(error) = error.downcast_ref::<RpcError>() {
@@ -272,5 +274,17 @@ pub fn text(value: &Value) -> String {
         Value::String(text) => text.clone(),
         Value::Array(list) => list.iter().map(self::text).collect::<Vec<_>>().join(","),
         other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::harmless;
+
+    #[test]
+    fn what_would_act_on_a_terminal_is_shown_instead() {
+        assert_eq!(harmless("two\nlines: ü → 漢"), "two\nlines: ü → 漢");
+        assert_eq!(harmless("\u{1b}[2Jgone\r"), "\\u{1b}[2Jgone\\u{d}");
+        assert_eq!(harmless("a\u{202e}b\u{200b}c\u{9b}"), "a\\u{202e}b\\u{200b}c\\u{9b}");
     }
 }

@@ -7,6 +7,10 @@
 //! - **O3** A command whose hash chain does not follow from the commands that were
 //!   applied shows that the chain has changed its past. Nothing is obeyed then
 //!   until the owner reconciles.
+//! - **O4** The owner reconciles by naming exactly what the mesh has applied. Such a
+//!   word counts at a number that was applied before, too: the chain may have taken
+//!   back so much that no other number would be reached. It counts once, since what
+//!   was applied is never the same again.
 
 use crate::{
     Fabric, Refusal,
@@ -43,6 +47,13 @@ pub struct ChainCursor {
 impl ChainCursor {
     /// Before the first command.
     pub(crate) const BEGIN: Self = Self { applied: 0, head: Hash::ZERO, block: 0, has_diverged: false };
+
+    /// Whether a command is the owner's word to go on from here whatever the chain's past
+    /// was (O4).
+    #[must_use]
+    pub fn is_reconciled_by(&self, seen: &Observation) -> bool {
+        seen.command == Some(OwnerCommand::Reconcile { applied: self.applied, head: self.head })
+    }
 }
 
 impl Fabric {
@@ -74,7 +85,8 @@ impl Fabric {
         }
         let is_next =
             seen.sequence.saturating_sub(cursor.applied) <= OBSERVED_AHEAD_MAX || cursor.has_diverged;
-        if seen.sequence <= cursor.applied || !is_next {
+        let is_taken_back = seen.sequence <= cursor.applied && !cursor.is_reconciled_by(seen);
+        if seen.sequence == 0 || is_taken_back || !is_next {
             return bad(
                 "sequence",
                 format!("from {} on, at most {OBSERVED_AHEAD_MAX} ahead", cursor.applied.saturating_add(1)),
@@ -95,7 +107,7 @@ impl Fabric {
         let of_sender: Vec<(u64, PublicKey)> =
             self.observations.iter().map(|(key, _)| *key).filter(|(_, who)| who == sender).collect();
         let over = of_sender.len().saturating_sub(usize::try_from(OBSERVED_AHEAD_MAX).unwrap_or(usize::MAX));
-        for key in of_sender.into_iter().take(over) {
+        for key in of_sender.into_iter().filter(|key| key.0 != seen.sequence).take(over) {
             self.observations.remove(&key);
         }
     }
@@ -103,15 +115,16 @@ impl Fabric {
     /// Applies the commands whose turn has come (O1).
     pub(crate) fn obey(&mut self, drafts: &mut Drafts) {
         while let Some(mut cursor) = self.settings.chain {
-            let agreed = if cursor.has_diverged {
-                self.agreed_reconciliation(&cursor)
-            } else {
-                self.agreed(cursor.applied.saturating_add(1))
+            let reconciles = self.agreed_reconciliation(&cursor);
+            let is_reconciled = reconciles.is_some();
+            let next = || {
+                let next = cursor.applied.saturating_add(1);
+                (!cursor.has_diverged).then(|| self.agreed(next)).flatten()
             };
-            let Some(seen) = agreed else { return };
+            let Some(seen) = reconciles.or_else(next) else { return };
             let origin = Origin { actor: "owner".to_owned(), inputs: seen.command_hash, trace_id: None };
             let follows = seen.head == next_head(&cursor.head, &seen.command_hash);
-            if !follows && !cursor.has_diverged {
+            if !follows && !is_reconciled {
                 cursor.has_diverged = true;
                 self.settings.chain = Some(cursor);
                 drafts
@@ -174,20 +187,20 @@ impl Fabric {
         weights.into_values().find(|(weight, _)| is_quorum(*weight)).map(|(_, seen)| seen.clone())
     }
 
-    /// The owner's word that ends a divergence, at whatever number it is seen.
+    /// The owner's word that ends a divergence (O4): of a chain that is known to have
+    /// diverged at whatever number it is seen, of any other at one that was applied.
     fn agreed_reconciliation(&self, cursor: &ChainCursor) -> Option<Observation> {
-        let wanted = OwnerCommand::Reconcile { applied: cursor.applied, head: cursor.head };
+        let last = if cursor.has_diverged { u64::MAX } else { cursor.applied };
+        let through = (last, PublicKey([u8::MAX; 32]));
         let mut sequences: Vec<u64> = self
             .observations
-            .iter()
-            .filter(|(_, seen)| seen.command.as_ref() == Some(&wanted))
+            .range(..=through)
+            .filter(|(_, seen)| cursor.is_reconciled_by(seen))
             .map(|((sequence, _), _)| *sequence)
             .collect();
         sequences.dedup();
-        sequences
-            .into_iter()
-            .find_map(|sequence| self.agreed(sequence))
-            .filter(|seen| seen.command.as_ref() == Some(&wanted))
+        let mut agreed = sequences.into_iter().filter_map(|sequence| self.agreed(sequence));
+        agreed.find(|seen| cursor.is_reconciled_by(seen))
     }
 
     fn forget_observations(&mut self, applied: u64) {

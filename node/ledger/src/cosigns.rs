@@ -31,6 +31,8 @@ const SIGNATURES: u8 = b'c';
 const OWN: u8 = b'o';
 /// First byte of the keys of sets, by hash.
 const SETS: u8 = b's';
+/// Key of the last checkpoint that is anchored for good.
+const FINAL: &[u8] = b"final";
 
 /// A store of signatures under checkpoints.
 pub struct CosignStore {
@@ -145,6 +147,25 @@ impl CosignStore {
         }
     }
 
+    /// The last checkpoint that was seen to be anchored for good, and the block at which it
+    /// was.
+    ///
+    /// # Errors
+    /// When the store is damaged or cannot be read.
+    pub fn last_final(&self) -> Result<Option<(CheckpointNumber, u64)>, StoreError> {
+        let value = self.get(FINAL)?;
+        let read = |value: Vec<u8>| decode_exact(&value, RECORD_BYTES_MAX, "last final checkpoint");
+        value.map(read).transpose().map_err(|error| damaged(FINAL, error))
+    }
+
+    /// Keeps it.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn put_final(&self, number: CheckpointNumber, block: u64) -> Result<(), StoreError> {
+        self.put(FINAL, &encode(&(number, block)), Durability::Buffered)
+    }
+
     /// The set with a hash.
     ///
     /// # Errors
@@ -212,12 +233,15 @@ mod tests {
                 store.put_signatures(CheckpointNumber(number), &known(number as u8), durability).unwrap();
             }
             store.put_set(&set).unwrap();
+            assert_eq!(store.last_final().unwrap(), None);
+            store.put_final(CheckpointNumber(2), 40).unwrap();
         }
         let store = CosignStore::open(folder.path()).unwrap();
         assert_eq!(store.signatures(CheckpointNumber(2)).unwrap(), Some(known(2)));
         assert_eq!(store.signatures(CheckpointNumber(3)).unwrap(), None);
         assert_eq!(store.set(&set_hash(&set)).unwrap(), Some(set));
         assert_eq!(store.set(&Hash([9; 32])).unwrap(), None);
+        assert_eq!(store.last_final().unwrap(), Some((CheckpointNumber(2), 40)));
         let mut numbers = Vec::new();
         store
             .each(&mut |number, _| {

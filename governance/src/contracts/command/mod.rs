@@ -15,8 +15,15 @@ pub(crate) use codec::{entry_token, registration_token};
 
 use crate::{abi, digest::SetEntry};
 use codec::{Arguments, FUNCTIONS, parameters, selector};
+use ethers::core::abi::ParamType;
 use phalanx_types::{Hash, Name, PublicKey, Signature, tags, units::decimal};
 use serde::{Deserialize, Serialize};
+
+/// Longest payload that is read: one transaction does not hold more.
+const PAYLOAD_BYTES_MAX: usize = 128 << 10;
+/// The same where a list holds lists: their places may be given so that a few bytes mean
+/// very many.
+const NESTED_BYTES_MAX: usize = 16 << 10;
 
 /// Three signatures that say that the keys of a validator belong together; all
 /// zero when the entry was in the set before.
@@ -288,6 +295,12 @@ impl ChainCommand {
     pub fn decode(kind: u8, payload: &[u8]) -> Result<Self, CommandError> {
         let failed = |reason: String| CommandError { kind, payload: payload.to_vec(), reason };
         let kinds = parameters(kind).ok_or_else(|| failed("there is no such kind".into()))?;
+        let is_nested =
+            |kind: &ParamType| matches!(kind, ParamType::Array(of) if matches!(**of, ParamType::Array(_)));
+        let max = if kinds.iter().any(is_nested) { NESTED_BYTES_MAX } else { PAYLOAD_BYTES_MAX };
+        if payload.len() > max {
+            return Err(failed(format!("it has {} bytes; at most {max} are read", payload.len())));
+        }
         let tokens = abi::decode_exact(&kinds, payload).map_err(|e| failed(e.to_string()))?;
         let mut read = Arguments::new(tokens);
         read.command(kind).map_err(failed)

@@ -180,3 +180,29 @@ fn every_kind_is_a_function_of_the_contract() {
         assert!(is_view || known || others.contains(&function.name.as_str()), "{}", function.name);
     }
 }
+
+#[test]
+fn a_payload_whose_lists_mean_more_than_its_bytes_is_not_read() {
+    let (kind, _) = FUNCTIONS.iter().copied().find(|(_, name)| *name == "setMode").unwrap();
+    // A head, then an outer list whose every place leads to the same inner list.
+    let word = |value: usize| {
+        let mut word = [0_u8; 32];
+        word[24..].copy_from_slice(&(value as u64).to_be_bytes());
+        word
+    };
+    let count = 2_000;
+    let head = parameters(kind).unwrap().len();
+    let mut words: Vec<[u8; 32]> = vec![word(head * 32); head];
+    words.push(word(count));
+    words.extend(vec![word(count * 32); count]);
+    words.push(word(count));
+    words.extend(vec![[7; 32]; count]);
+    let payload = words.concat();
+    assert!(payload.len() > NESTED_BYTES_MAX && payload.len() <= PAYLOAD_BYTES_MAX);
+    let error = ChainCommand::decode(kind, &payload).unwrap_err().to_string();
+    assert!(error.contains("are read"), "{error}");
+    let long = vec![0; PAYLOAD_BYTES_MAX + 1];
+    for (kind, _) in FUNCTIONS {
+        assert!(ChainCommand::decode(kind, &long).is_err());
+    }
+}

@@ -40,11 +40,12 @@ pub enum Command {
     /// chain. Exit code 0: it is so; 1: it is not; 2: no checkpoint file; 3: of another
     /// mesh, chain or contract; 4: the chain cannot be asked.
     Verify {
-        /// Its number: then the node of --home is asked for it.
-        #[arg(required_unless_present = "offline")]
-        number: Option<u64>,
+        /// Its number: then the node of --home is asked for it. Or a file of `checkpoint
+        /// export`.
+        #[arg(required_unless_present = "offline", value_name = "NUMBER|FILE")]
+        what: Option<String>,
         /// Checks this file, and asks no chain.
-        #[arg(long, value_name = "FILE", conflicts_with = "number")]
+        #[arg(long, value_name = "FILE", conflicts_with_all = ["what", "rpc", "anchor", "depth"])]
         offline: Option<PathBuf>,
         /// Trust this genesis document instead of the one in the home folder.
         #[arg(long, value_name = "FILE")]
@@ -87,17 +88,19 @@ pub fn run(home: &Home, format: Format, command: Command) -> Result<Code> {
             out.write_all(b"\n")?;
             Ok(Code::Done)
         }
-        Command::Verify { number, offline, genesis, depth, chain } => {
+        Command::Verify { what, offline, genesis, depth, chain } => {
             let genesis = proofs::genesis(home, genesis.as_deref())?;
-            match (offline, number) {
-                (Some(file), _) => {
-                    let record = read(&file)?;
-                    let genuine = Genuine::of(&record.checkpoint, record.cosigned.as_ref(), genesis.as_ref());
-                    Ok(report(format, &record.checkpoint, &genuine, None))
-                }
-                (None, Some(number)) => verify(home, format, number, genesis.as_ref(), depth, &chain),
-                (None, None) => Err(Failure::because(Code::Unreadable, "name a checkpoint by its number")),
+            if let Some(file) = offline {
+                let record = read(&file)?;
+                let genuine = Genuine::of(&record.checkpoint, record.cosigned.as_ref(), genesis.as_ref());
+                return Ok(report(format, &record.checkpoint, &genuine, None));
             }
+            let what = what.unwrap_or_default();
+            let record = match what.parse() {
+                Ok(number) => of_node(home, number)?,
+                Err(_) => read(Path::new(&what))?,
+            };
+            verify(home, format, &record, genesis.as_ref(), depth, &chain)
         }
     }
 }
@@ -127,17 +130,15 @@ fn of_node(home: &Home, number: u64) -> Result<Record> {
 fn verify(
     home: &Home,
     format: Format,
-    number: u64,
+    record: &Record,
     genesis: Option<&phalanx_types::Genesis>,
     depth: Option<u64>,
     chain: &ChainArgs,
 ) -> Result<Code> {
-    let record = of_node(home, number)?;
     let checkpoint = &record.checkpoint;
     let genuine = Genuine::of(checkpoint, record.cosigned.as_ref(), genesis);
-    let client = super::client(home)?;
     // The contract keeps the newest hashes; an older checkpoint leads to them.
-    let descendants = async |first, last| anchored::of_node(&client, first, last).await;
+    let descendants = async |first, last| anchored::of_node(&super::client(home)?, first, last).await;
     let verdict = super::block_on(anchored::on_chain(home, chain, checkpoint, depth, descendants))?;
     Ok(report(format, checkpoint, &genuine, Some(&verdict)))
 }

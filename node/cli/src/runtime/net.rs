@@ -120,9 +120,9 @@ impl Net {
             MeshEvent::Message { token, source, lane: Lane::Inputs, payloads, .. } => {
                 self.envelopes(token, source, payloads).await;
             }
-            MeshEvent::Message { token, lane: Lane::Checkpoints, payloads, .. } => {
+            MeshEvent::Message { token, author, lane: Lane::Checkpoints, payloads, .. } => {
                 let bytes = payloads.into_iter().next().unwrap_or_default();
-                if !self.cosign(ToCosign::Gossip { token, bytes }) {
+                if !self.cosign(ToCosign::Gossip { token, author: PublicKey(author.0), bytes }) {
                     self.mesh.report(token, Verdict::Ignore).await;
                 }
             }

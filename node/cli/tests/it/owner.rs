@@ -1,11 +1,13 @@
 //! The owner's multisig by files, from a command to its effect on a chain.
 
 use crate::{
+    chain::contracts,
     lone::Lone,
     safe::{Owned, SECRETS, dev},
-    support::{phalanx, stderr},
+    support::{phalanx, stderr, stdout},
 };
 use ChainCommand as C;
+use phalanx_devnet::anvil::foundry;
 use phalanx_governance::{
     Address,
     address::Wei,
@@ -15,7 +17,7 @@ use phalanx_governance::{
     safe::{Call, Operation, SafeTx, TxFile},
 };
 use phalanx_types::{Hash, Name, PublicKey};
-use std::fs;
+use std::{fs, os::unix::fs::PermissionsExt, process::Command};
 
 fn name(text: &str) -> Name {
     Name::new(text).unwrap()
@@ -373,6 +375,80 @@ fn what_is_grave_is_signed_by_its_hash_and_claims_are_no_consent() {
 }
 
 #[test]
+fn wallets_contracts_and_approvals_on_the_chain_are_consents_too() {
+    let owned = Owned::new();
+    owned.done(&owned.online(&["command", "pause-shard", "mars", "--out", "tx.json"]));
+
+    // A wallet signs the typed data, another the hash as a message.
+    owned.done(&["tx", "export", "tx.json", "--typed-data", "typed.json"]);
+    let by_wallet = |words: &[&str]| {
+        let cast = foundry(&contracts().join("node_modules"), "cast");
+        let output = Command::new(cast).args(["wallet", "sign"]).args(words).output().unwrap();
+        assert!(output.status.success(), "{}", stderr(&output));
+        stdout(&output).trim().to_owned()
+    };
+    let typed = owned.path("typed.json");
+    let typed = ["--private-key", SECRETS[1], "--data", "--from-file", typed.to_str().unwrap()];
+    let signature = by_wallet(&typed);
+    owned.done(&owned.online(&["tx", "sign", "tx.json", "--signature", &signature, "--out", "a.json"]));
+    let hash = format!("0x{}", owned.file("tx.json").safe_tx_hash());
+    let message = by_wallet(&["--private-key", SECRETS[2], &hash]);
+    let (digits, last) = message.split_at(message.len() - 2);
+    let message = format!("{digits}{:x}", u8::from_str_radix(last, 16).unwrap() + 4);
+    owned.done(&owned.online(&["tx", "sign", "tx.json", "--signature", &message, "--out", "b.json"]));
+    owned.done(&["tx", "merge", "a.json", "b.json", "--out", "both.json"]);
+    let shown = owned.done(&owned.online(&["tx", "show", "both.json"]));
+    assert!(shown.contains("2 signatures count; 2 are needed"), "{shown}");
+
+    // What is of nobody, or of another transaction, is refused.
+    let sign = |signature: &str| owned.online(&["tx", "sign", "tx.json", "--signature", signature]);
+    owned.told(2, &sign("0x1234"), "--signature");
+    owned.told(2, &sign("no hex"), "--signature");
+    owned.told(3, &sign(&by_wallet(&["--private-key", SECRETS[1], &hash])), "is no owner");
+    assert_eq!(owned.file("tx.json").signatures().len(), 0);
+
+    // A claim is called one, and counts for nothing until the chain knows it.
+    let owner = owned.owner(3).to_string();
+    let claim = ["tx", "sign", "a.json", "--signature", "0x00", "--contract", &owner, "--out", "c.json"];
+    let claimed = owned.done(&owned.online(&claim));
+    assert!(claimed.contains(&format!("noted as a claim of {owner}")), "{claimed}");
+    let shown = owned.done(&owned.online(&["tx", "show", "c.json"]));
+    assert!(shown.contains("only the chain can tell") && shown.contains("1 signatures count"), "{shown}");
+    let waiting = owned.json(&owned.online(&["status", "c.json"]));
+    assert_eq!(
+        (&waiting["queue"][0]["signatures"], &waiting["queue"][0]["is_next"]),
+        (&1.into(), &false.into())
+    );
+    owned.told(1, &owned.exec("c.json"), "2 are needed");
+    let approve =
+        |index: &'static str| owned.online(&[&["tx", "approve", "c.json"], &dev(index)[..]].concat());
+    owned.told(3, &approve("7"), "is no owner");
+    assert!(owned.done(&approve("3")).contains("approved on the chain"));
+    let waiting = owned.json(&owned.online(&["status", "c.json"]));
+    assert_eq!(waiting["queue"][0]["is_next"], true);
+    assert!(owned.done(&owned.exec("c.json")).contains("command 1 of the log: pauses"));
+}
+
+#[test]
+fn a_key_is_made_for_an_owner() {
+    let owned = Owned::new();
+    owned.write_private("password", b"a password of one's own\n");
+    let made = owned.json(&["key", "new", "--out", "key.json", "--password-file", "password"]);
+    let account = made["account"].as_str().unwrap();
+    let mode = fs::metadata(owned.path("key.json")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    owned.told(1, &["key", "new", "--out", "key.json", "--password-file", "password"], "never overwritten");
+    owned.told(2, &["key", "new", "--out", "other.json"], "--password-file");
+    owned.told(4, &["key", "new", "--out", "other.json", "--password-file", "absent"], "absent");
+    assert!(!owned.path("other.json").exists());
+
+    owned.done(&owned.online(&["command", "pause-mesh", "--out", "tx.json"]));
+    let key = ["--keystore", "key.json", "--password-file", "password"];
+    let sign = owned.online(&[&["tx", "sign", "tx.json"][..], &key].concat());
+    owned.told(3, &sign, &format!("{account} is no owner"));
+}
+
+#[test]
 fn bad_input_is_refused_with_a_remedy() {
     let owned = Owned::new();
     owned.done(&owned.online(&["command", "pause-shard", "mars", "--out", "tx.json"]));
@@ -431,6 +507,9 @@ fn bad_input_is_refused_with_a_remedy() {
     owned.told(3, &batch, "MultiSendCallOnly");
     owned.told(3, &[&batch[..], &["--multi-send", &commands]].concat(), "act as the Safe itself");
 
+    // Contracts without a chain to find them on.
+    owned.told(2, &["tx", "show", "tx.json", "--anchor", &anchor], "give --rpc");
+
     // Keys.
     told(2, &sign("tx.json", &["--dev-key", "1"]), "--dev");
     told(2, &sign("tx.json", &[]), "name a key");
@@ -454,9 +533,8 @@ fn bad_input_is_refused_with_a_remedy() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(name);
         fs::write(&path, secret).unwrap();
-        let words =
-            ["tx", "sign", "tx.json", "--keystore", path.to_str().unwrap(), "--password-file", "wrong"];
-        owned.told(3, &words, "is not as in one");
+        let key = ["--keystore", path.to_str().unwrap(), "--password-file", "wrong"];
+        owned.told(3, &[&["tx", "sign", "tx.json", "--blind"], &key[..]].concat(), "is not as in one");
     }
     let no_owner = owned.online(&["tx", "sign", "tx.json", "--dev", "--dev-key", "7"]);
     owned.told(3, &no_owner, "no owner");

@@ -153,6 +153,41 @@ fn a_chain_that_changed_its_past_is_obeyed_no_more_until_the_owner_reconciles() 
 }
 
 #[test]
+fn a_chain_that_has_taken_commands_back_is_reconciled_at_a_number_that_was_applied() {
+    let mut world = chained();
+    let mut log = Log::new();
+    for command in [pause(), resume(), pause()] {
+        all_see(&mut world, &log.next(command));
+    }
+    let cursor = *world.fabric.chain().unwrap();
+    assert_eq!(cursor.applied, 3);
+    // The chain has one command now, and the owner's word is the second.
+    let mut other = Log { fork: 1, ..Log::new() };
+    let gone = other.next(resume());
+    assert_eq!(refusal(&see(&mut world, "v1", &gone)), "bad_value");
+    let wrong = OwnerCommand::Reconcile { applied: cursor.applied, head: other.head };
+    assert_eq!(refusal(&see(&mut world, "v1", &other.clone().next(Some(wrong)))), "bad_value");
+    let word = other.next(Some(OwnerCommand::Reconcile { applied: cursor.applied, head: cursor.head }));
+    for who in ["v1", "v2"] {
+        assert_eq!(kinds(&see(&mut world, who, &word).receipts), []);
+    }
+    // Nobody's further observations put it out.
+    for _ in 0..8 {
+        see(&mut world, "v1", &log.next(resume()));
+    }
+    see(&mut world, "v1", &word);
+    let applied = see(&mut world, "v3", &word);
+    assert_eq!(first(&applied.receipts, ReceiptKind::OwnerCommand).subject, "reconcile");
+    let now = *world.fabric.chain().unwrap();
+    assert_eq!((now.applied, now.head, now.has_diverged), (2, other.head, false));
+    // It was said once.
+    assert_eq!(refusal(&see(&mut world, "v4", &word)), "bad_value");
+    assert!(world.fabric.is_paused());
+    all_see(&mut world, &other.next(resume()));
+    assert!(!world.fabric.is_paused());
+}
+
+#[test]
 fn only_validators_tell_and_only_what_is_near() {
     let mut world = chained();
     let mut log = Log::new();

@@ -206,10 +206,14 @@ async fn build(
     let file = safe.propose(&calls, multi_send, nonce, at).await?;
     let mut warnings = warnings(&file, &status, waiting);
     if nonce == status.nonce {
-        let found = safe.simulate(&file.tx, at).await?;
-        if let Simulated::Failure { .. } = found {
-            let known = view::known(file.safe, multi_send, Some(contracts));
-            warnings.push(words::simulated(&file.tx, &known, &found));
+        match safe.simulate(&file.tx, at).await {
+            Ok(Simulated::Success(_)) => {}
+            Ok(failure @ Simulated::Failure { .. }) => {
+                let known = view::known(file.safe, multi_send, Some(contracts));
+                warnings.push(words::simulated(&file.tx, &known, &failure));
+            }
+            // What cannot be simulated now may succeed later.
+            Err(error) => warnings.push(format!("it cannot be simulated now: {error}")),
         }
     }
     Ok((file, warnings))
@@ -237,6 +241,7 @@ fn warnings(file: &TxFile, status: &SafeStatus, waiting: &[TxFile]) -> Vec<Strin
     let mut all = waiting.to_vec();
     all.push(file.clone());
     let hash = file.safe_tx_hash();
-    let own = queue::queue(&all, status).into_iter().filter(|item| item.safe_tx_hash == hash);
+    let items = queue::queue(&all, status, |file| queue::signed(file, status));
+    let own = items.into_iter().filter(|item| item.safe_tx_hash == hash);
     status.warnings().into_iter().chain(own.flat_map(|item| item.warnings)).collect()
 }

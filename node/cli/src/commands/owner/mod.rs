@@ -3,6 +3,7 @@
 
 mod command;
 mod direct;
+mod key;
 mod kinds;
 mod status;
 mod tx;
@@ -26,6 +27,9 @@ pub enum Command {
     /// Shows, signs, merges, simulates and executes such files.
     #[command(subcommand)]
     Tx(tx::Command),
+    /// Makes keys for owners.
+    #[command(subcommand)]
+    Key(key::Command),
     /// Shows the Safe, the files that wait for it, and the commands that wait
     /// on the chain.
     Status(status::Args),
@@ -37,6 +41,7 @@ pub fn run(home: &Home, format: Format, command: Command) -> Result<Code> {
         Command::Direct(command) => direct::run(home, format, command),
         Command::Propose(args) => command::run(home, format, args),
         Command::Tx(command) => tx::run(home, format, command),
+        Command::Key(command) => key::run(format, command),
         Command::Status(args) => status::run(home, format, &args),
     }
 }

@@ -9,11 +9,12 @@ use crate::{
 use anyhow::Result;
 use phalanx_governance::{
     contracts::commands::TicketState,
-    safe::{Safe, SafeStatus, queue},
+    safe::{Safe, SafeStatus, TxFile, queue},
     words,
 };
+use phalanx_types::Hash;
 use serde_json::{Value, json};
-use std::{fmt::Write, path::PathBuf};
+use std::{collections::BTreeMap, fmt::Write, path::PathBuf};
 
 /// Shows the Safe and what waits for it.
 #[derive(clap::Args)]
@@ -42,7 +43,13 @@ pub fn run(home: &Home, format: Format, args: &Args) -> Result<Code> {
     super::super::block_on(async {
         let contracts = args.chain.contracts(home).await?;
         let at = contracts.chain.tip().await?.number;
-        let status = Safe::new(contracts.chain.clone(), contracts.owner()).status(at).await?;
+        let safe = Safe::new(contracts.chain.clone(), contracts.owner());
+        let status = safe.status(at).await?;
+        let mut consents: BTreeMap<Hash, u64> = BTreeMap::new();
+        for file in files.iter().filter(|f| f.safe == status.safe && f.chain_id == status.chain_id) {
+            let valid = safe.check(file, at).await?.valid;
+            consents.insert(file.safe_tx_hash(), valid as u64);
+        }
         let known = view::known(status.safe, multi_send, Some(&contracts));
         let commands = view::commands(&contracts);
         let (sequence, head) = commands.head(at).await?;
@@ -52,14 +59,15 @@ pub fn run(home: &Home, format: Format, args: &Args) -> Result<Code> {
 
         let mut items = Vec::new();
         _ = writeln!(text, "queue   {} files", files.len());
-        for item in queue::queue(&files, &status) {
+        let consents = |file: &TxFile| consents.get(&file.safe_tx_hash()).copied().unwrap_or_default();
+        for item in queue::queue(&files, &status, consents) {
             let file = files.iter().find(|f| f.safe_tx_hash() == item.safe_tx_hash);
             let does = file.map(|f| words::transaction(&f.tx, &known)).unwrap_or_default();
             let ready = if item.is_next { ", can be executed" } else { "" };
             let (nonce, count, threshold) = (item.nonce, item.signatures, status.threshold);
             _ = writeln!(
                 text,
-                "  nonce {nonce}  {}  {count} of {threshold} signatures{ready}",
+                "  nonce {nonce}  {}  {count} of {threshold} signatures count{ready}",
                 item.safe_tx_hash.short()
             );
             does.iter().for_each(|line| _ = writeln!(text, "    {line}"));

@@ -1,9 +1,9 @@
 //! `phalanx owner tx`: files with a transaction of the Safe, on their way
 //! between owners.
 
-use super::view::{self, KnownArgs, View};
+use super::view::{self, KnownArgs, Online, View};
 use crate::{
-    chain::{FEE_MAX_GWEI, GWEI, KeyArgs},
+    chain::{Contracts, FEE_MAX_GWEI, GWEI, KeyArgs},
     commands::anchored,
     files,
     home::Home,
@@ -12,12 +12,15 @@ use crate::{
 };
 use anyhow::{Context, Result};
 use phalanx_governance::{
+    Address,
+    contracts::ChainCommand,
     safe::{
-        SafeStatus, TxFile,
+        OwnerSignature, Safe, SafeStatus, TxFile,
         builder::BuilderFile,
         chain::{Consent, SafeError, Simulated},
     },
     submit::account::{Account, TxPayload},
+    translate::{Registrar, translate},
     words::{self, Known},
 };
 use phalanx_types::Hash;
@@ -57,6 +60,21 @@ pub enum Command {
         #[command(flatten)]
         consent: ConsentArgs,
         #[command(flatten)]
+        by: ByArgs,
+        #[command(flatten)]
+        known: KnownArgs,
+    },
+    /// Sends an owner's consent to the chain (approveHash): for owners whose wallets send
+    /// transactions and sign nothing else.
+    Approve {
+        /// The file; that the owner has consented is noted in it.
+        file: PathBuf,
+        #[command(flatten)]
+        consent: ConsentArgs,
+        /// Most that is paid for a unit of gas, tip included, in gwei.
+        #[arg(long, value_name = "GWEI", default_value_t = FEE_MAX_GWEI)]
+        fee_max: u64,
+        #[command(flatten)]
         key: KeyArgs,
         #[command(flatten)]
         known: KnownArgs,
@@ -90,14 +108,19 @@ pub enum Command {
         #[command(flatten)]
         known: KnownArgs,
     },
-    /// Writes the calls as a file of Safe's transaction builder, which has no
-    /// nonce and no signatures.
+    /// Writes the transaction for other programs.
+    #[command(group = clap::ArgGroup::new("for").required(true))]
     Export {
         /// The file.
         file: PathBuf,
-        /// The file to write; never overwritten.
-        #[arg(long, value_name = "OUT.json")]
-        builder: PathBuf,
+        /// The calls as a file of Safe's transaction builder, which has no nonce and no
+        /// signatures; never overwritten.
+        #[arg(long, value_name = "OUT.json", group = "for")]
+        builder: Option<PathBuf>,
+        /// What owners sign, as EIP-712 typed data for wallets (eth_signTypedData_v4);
+        /// never overwritten. `tx sign --signature` takes what they give.
+        #[arg(long, value_name = "OUT.json", group = "for")]
+        typed_data: Option<PathBuf>,
     },
 }
 
@@ -107,8 +130,11 @@ pub fn run(home: &Home, format: Format, command: Command) -> Result<Code> {
         Command::Show { file, check, trust, known } => {
             show(home, format, &file, check.then_some(&trust), &known)
         }
-        Command::Sign { file, out, consent, key, known } => {
-            sign(home, format, &file, out.as_deref(), &consent, &key, &known)
+        Command::Sign { file, out, consent, by, known } => {
+            sign(home, format, &file, out.as_deref(), &consent, &by, &known)
+        }
+        Command::Approve { file, consent, fee_max, key, known } => {
+            approve(home, format, &file, &consent, fee_max, &key, &known)
         }
         Command::Merge { files, out } => merge(home, format, &files, &out),
         Command::Simulate { file, known } => {
@@ -119,7 +145,18 @@ pub fn run(home: &Home, format: Format, command: Command) -> Result<Code> {
             let file = view::read(&file)?;
             super::super::block_on(exec(home, format, &file, fee_max, &key, &known))
         }
-        Command::Export { file, builder } => export(format, &file, &builder),
+        Command::Export { file, builder: Some(out), .. } => export(format, &file, &out),
+        Command::Export { file, builder: None, typed_data } => {
+            let file = view::read(&file)?;
+            let out = typed_data.context("name the file to write")?;
+            files::write_new(&out, format!("{:#}\n", file.typed_data()).as_bytes())?;
+            let text = format!(
+                "written to {}: sign it, and then: phalanx owner tx sign --signature HEX",
+                out.display()
+            );
+            format.print(|| text, json!({"file": out, "safe_tx_hash": file.safe_tx_hash()}));
+            Ok(Code::Done)
+        }
     }
 }
 
@@ -131,12 +168,7 @@ fn show(
     args: &KnownArgs,
 ) -> Result<Code> {
     let file = view::read(path)?;
-    let (mut view, mesh) = if args.chain.is_online() {
-        let seen = super::super::block_on(see(home, &file, args))?;
-        (seen.view, seen.mesh)
-    } else {
-        (View::of(&file, &args.offline(home, &file)?), None)
-    };
+    let Seen { mut view, mesh, .. } = see(home, &file, args)?;
     let mut code = Code::Done;
     if let Some(trust) = check {
         let verifier = trust.verifier(home)?;
@@ -176,18 +208,52 @@ fn show(
     Ok(code)
 }
 
-/// With the consent of each who has signed.
-/// A transaction and what the chain says of it.
+/// A transaction and, where it could be asked, what the chain says of it.
 struct Seen {
     view: View,
     known: Known,
     /// The mesh that the contracts are of, when they are named.
     mesh: Option<Hash>,
-    status: SafeStatus,
+    status: Option<SafeStatus>,
     warnings: Vec<String>,
 }
 
-async fn see(home: &Home, file: &TxFile, args: &KnownArgs) -> Result<Seen> {
+/// Looks at a transaction. A chain that is named must answer; that of the home folder may
+/// be away, or another one than is meant.
+fn see(home: &Home, file: &TxFile, args: &KnownArgs) -> Result<Seen> {
+    let is_at_home = args.chain.endpoints(home).is_ok();
+    let mut warnings = Vec::new();
+    if args.chain.is_online() || is_at_home {
+        match super::super::block_on(see_online(home, file, args)) {
+            Err(error) if !args.chain.is_online() => {
+                warnings.push(format!("the chain of the home folder was not asked: {error:#}"));
+            }
+            asked => return asked,
+        }
+    }
+    let known = args.offline(home, file)?;
+    let mut view = View::of(file, &known);
+    view.warn(&warnings);
+    Ok(Seen { view, known, mesh: None, status: None, warnings })
+}
+
+/// Commands in a transaction that the mesh would not obey.
+fn meaningless(file: &TxFile, contracts: &Contracts) -> Result<Vec<String>> {
+    let registrar = Registrar { chain_id: file.chain_id, mesh: contracts.deployment.mesh };
+    let calls = file.tx.calls()?.unwrap_or_default();
+    let commands = calls.iter().filter(|call| call.to == contracts.deployment.commands);
+    let refused = commands.filter_map(|call| {
+        let command = ChainCommand::from_calldata(&call.data).ok()??;
+        let words = words::command(&command).to_string();
+        translate(command, &registrar)
+            .err()
+            .map(|error| format!("the mesh would not obey this: {words}: {error}"))
+    });
+    Ok(refused.collect())
+}
+
+/// With the consent of each who has signed.
+async fn see_online(home: &Home, file: &TxFile, args: &KnownArgs) -> Result<Seen> {
     let (known, online) = args.online(home, file).await?;
     let mut view = View::of(file, &known);
     let status = online.safe.status(online.at).await?;
@@ -213,9 +279,12 @@ async fn see(home: &Home, file: &TxFile, args: &KnownArgs) -> Result<Seen> {
     if file.tx.nonce != status.nonce {
         warnings.push(SafeError::Nonce { expected: status.nonce, found: file.tx.nonce }.to_string());
     }
+    if let Some(contracts) = &online.contracts {
+        warnings.extend(meaningless(file, contracts)?);
+    }
     view.warn(&warnings);
     let mesh = online.contracts.as_ref().map(|contracts| contracts.deployment.mesh);
-    Ok(Seen { view, known, mesh, status, warnings })
+    Ok(Seen { view, known, mesh, status: Some(status), warnings })
 }
 
 /// What an owner says about the transaction that is to be signed.
@@ -254,52 +323,83 @@ impl ConsentArgs {
     }
 }
 
+/// Who signs, or has signed elsewhere.
+#[derive(clap::Args)]
+pub struct ByArgs {
+    /// A signature that was made elsewhere, in hex: by a wallet over the typed data or
+    /// the safeTxHash, or whatever the contract of --contract accepts.
+    #[arg(long, value_name = "HEX", group = "chain_key")]
+    signature: Option<String>,
+    /// The owner is this contract, which checks the signature itself (EIP-1271).
+    #[arg(long, value_name = "ADDRESS", requires = "signature")]
+    contract: Option<Address>,
+    #[command(flatten)]
+    key: KeyArgs,
+}
+
+impl ByArgs {
+    fn consent(&self, file: &TxFile) -> Result<OwnerSignature> {
+        let Some(digits) = &self.signature else {
+            let signer = self.key.open(file.chain_id)?;
+            return Ok(file.signature_of(&signer)?);
+        };
+        let unreadable =
+            |reason: String| Failure::because(Code::Unreadable, format!("--signature: {reason}"));
+        let bytes = hex::decode(digits.trim_start_matches("0x")).map_err(|e| unreadable(e.to_string()))?;
+        match self.contract {
+            Some(owner) => Ok(OwnerSignature::Contract { owner, signature: bytes }),
+            None => {
+                OwnerSignature::of_wallet(&bytes, &file.safe_tx_hash()).map_err(|e| unreadable(e.to_string()))
+            }
+        }
+    }
+}
+
+/// Shows a transaction to who is to consent to it, also where only JSON is read, and asks
+/// whether that was meant.
+fn show_first(format: Format, seen: &Seen, consent: &ConsentArgs, file: &TxFile) -> Result<()> {
+    match format {
+        Format::Text => crate::output::say(seen.view.text.trim_end()),
+        Format::Json => crate::output::warn(seen.view.text.trim_end()),
+    }
+    consent.check(file, &seen.known)
+}
+
+/// Whether an owner's consent can be of use.
+fn check_owner(seen: &Seen, file: &TxFile, owner: Address) -> Result<()> {
+    let Some(status) = &seen.status else { return Ok(()) };
+    if !status.owners.contains(&owner) {
+        let text = format!("{owner} is no owner of Safe {}: use the key of one", file.safe);
+        return Err(Failure::because(Code::Wrong, text));
+    }
+    if file.tx.nonce < status.nonce {
+        return Err(SafeError::Nonce { expected: status.nonce, found: file.tx.nonce }.into());
+    }
+    Ok(())
+}
+
 fn sign(
     home: &Home,
     format: Format,
     path: &Path,
     out: Option<&Path>,
     consent: &ConsentArgs,
-    key: &KeyArgs,
+    by: &ByArgs,
     args: &KnownArgs,
 ) -> Result<Code> {
     let mut file = view::read(path)?;
     if let Some(out) = out {
         files::check_new(out)?;
     }
-    let (view, known, status, warnings) = if args.chain.is_online() {
-        let seen = super::super::block_on(see(home, &file, args))?;
-        (seen.view, seen.known, Some(seen.status), seen.warnings)
-    } else {
-        let known = args.offline(home, &file)?;
-        (View::of(&file, &known), known, None, Vec::new())
-    };
-
-    // Shown before anything is signed, also to whoever reads only JSON.
-    match format {
-        Format::Text => crate::output::say(view.text.trim_end()),
-        Format::Json => crate::output::warn(view.text.trim_end()),
-    }
-    consent.check(&file, &known)?;
-    let signer = key.open(file.chain_id)?;
-    let owner = signer.address();
-    if let Some(status) = status {
-        if !status.owners.contains(&owner) {
-            let text = format!("{owner} is no owner of Safe {}: use the key of one", file.safe);
-            return Err(Failure::because(Code::Wrong, text));
-        }
-        if file.tx.nonce < status.nonce {
-            return Err(SafeError::Nonce { expected: status.nonce, found: file.tx.nonce }.into());
-        }
-    }
-    file.sign(&signer)?;
+    let seen = see(home, &file, args)?;
+    show_first(format, &seen, consent, &file)?;
+    let signature = by.consent(&file)?;
+    let (owner, is_claim) = (signature.owner(), signature.is_claim());
+    check_owner(&seen, &file, owner)?;
+    file.add(signature)?;
     match out {
         Some(out) => files::write_new(out, file.write()?.as_bytes())?,
-        None => {
-            // Another owner may have signed the same file meanwhile.
-            file.merge(&view::read(path)?).context("the file has changed while it was signed")?;
-            files::replace(path, file.write()?.as_bytes())?;
-        }
+        None => write_back(&mut file, path)?,
     }
     let to = out.unwrap_or(path);
     let value = json!({
@@ -307,10 +407,59 @@ fn sign(
         "safe_tx_hash": file.safe_tx_hash(),
         "signatures": file.signatures().len(),
         "file": to,
-        "warnings": warnings,
+        "warnings": seen.warnings,
     });
-    format.print(|| format!("signed by {owner}; written to {}", to.display()), value);
+    let what = if is_claim { "noted as a claim of" } else { "signed by" };
+    format.print(|| format!("{what} {owner}; written to {}", to.display()), value);
     Ok(Code::Done)
+}
+
+/// Replaces a file by its new content, with what another owner has added meanwhile.
+fn write_back(file: &mut TxFile, path: &Path) -> Result<()> {
+    file.merge(&view::read(path)?).context("the file has changed while it was signed")?;
+    files::replace(path, file.write()?.as_bytes())
+}
+
+fn approve(
+    home: &Home,
+    format: Format,
+    path: &Path,
+    consent: &ConsentArgs,
+    fee_max_gwei: u64,
+    key: &KeyArgs,
+    args: &KnownArgs,
+) -> Result<Code> {
+    let mut file = view::read(path)?;
+    let seen = see(home, &file, args)?;
+    show_first(format, &seen, consent, &file)?;
+    let (owner, receipt) = super::super::block_on(async {
+        let (_, online) = args.online(home, &file).await?;
+        let account = payer(&online, key, fee_max_gwei)?;
+        check_owner(&seen, &file, account.address())?;
+        let payload = TxPayload::call(file.safe, Safe::approve_calldata(&file));
+        anyhow::Ok((account.address(), account.run(&payload).await?))
+    })?;
+    file.add(OwnerSignature::ApprovedHash { owner })?;
+    write_back(&mut file, path)?;
+    let value = json!({
+        "owner": owner, "safe_tx_hash": file.safe_tx_hash(), "transaction": receipt.tx_hash,
+        "block": receipt.block_number, "gas": receipt.gas_used, "file": path,
+    });
+    let text = format!(
+        "approved on the chain by {owner}: transaction 0x{} in block {}; noted in {}",
+        receipt.tx_hash,
+        receipt.block_number,
+        path.display()
+    );
+    format.print(|| text, value);
+    Ok(Code::Done)
+}
+
+/// The account that pays for a transaction.
+fn payer(online: &Online, key: &KeyArgs, fee_max_gwei: u64) -> Result<Account> {
+    let signer = key.open(online.chain.id())?;
+    let fee_max = u128::from(fee_max_gwei).saturating_mul(GWEI);
+    Ok(Account::new(online.chain.clone(), Arc::new(signer)).with_fee_max(fee_max))
 }
 
 fn blind_refusal(known: &Known) -> anyhow::Error {
@@ -385,9 +534,7 @@ async fn exec(
     args: &KnownArgs,
 ) -> Result<Code> {
     let (known, online) = args.online(home, file).await?;
-    let signer = key.open(online.chain.id())?;
-    let fee_max = u128::from(fee_max_gwei).saturating_mul(GWEI);
-    let account = Account::new(online.chain.clone(), Arc::new(signer)).with_fee_max(fee_max);
+    let account = payer(&online, key, fee_max_gwei)?;
     let data = online.safe.exec_calldata(file, online.at).await?;
     let found = online.safe.simulate(&file.tx, online.at).await?;
     let mut view = View::of(file, &known);

@@ -151,7 +151,8 @@ impl View {
             "domain_hash": file.domain_hash(),
             "message_hash": file.message_hash(),
             "safe_tx_hash": file.safe_tx_hash(),
-            "signers": file.signatures().iter().map(|s| s.owner()).collect::<Vec<_>>(),
+            "signers": file.signers().collect::<Vec<_>>(),
+            "claimed": file.claimed(),
             "evidence": file.evidence.len(),
         });
         Self { text, value }

@@ -2,7 +2,10 @@
 //! the next one when it does not.
 
 use super::{Head, Shared};
-use crate::chain::{Contracts, GWEI};
+use crate::{
+    chain::{Contracts, GWEI},
+    runtime::storage,
+};
 use anyhow::Result;
 use phalanx_governance::{
     Signer,
@@ -21,7 +24,7 @@ use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
-use tokio::sync::watch;
+use tokio::{sync::watch, task::block_in_place};
 
 struct Anchoring {
     shared: Arc<Shared>,
@@ -88,21 +91,25 @@ impl Anchoring {
             let at = contracts.chain.tip().await?.number;
             contracts.deployment.check(&contracts.chain, at).await?;
             let queue = self.shared.cosigner().queue(head, QUEUE_MAX);
-            self.job = AnchorJob::start(&account, &anchor, &queue, self.settings).await?;
+            self.job = AnchorJob::start(&account, &anchor, &queue).await?;
         }
-        let Some(mut job) = self.job.take() else { return Ok(()) };
-        let looked = job.look(&account, &anchor, super::super::now().0).await;
-        let progress = match looked {
+        let Some(job) = &mut self.job else { return Ok(()) };
+        if !job.is_of(&account, &anchor) {
+            self.shared.tell(json!({
+                "what": "forgotten", "through": job.last(),
+                "reason": "the transaction on its way was of another account or anchor",
+            }));
+            self.forget();
+            return Ok(());
+        }
+        let progress = match job.look(&account, &anchor, &self.settings, super::super::now().0).await {
             Ok(progress) => progress,
             Err(error @ AnchoringError::Foreign { .. }) => {
                 self.shared.alarm(error.to_string());
                 self.forget();
                 return Ok(());
             }
-            Err(error) => {
-                self.job = Some(job);
-                return Err(error.into());
-            }
+            Err(error) => return Err(error.into()),
         };
         for note in &progress.notes {
             self.shared.tell(told(note, job.last()));
@@ -118,16 +125,13 @@ impl Anchoring {
                 _ => Ok(()),
             };
         }
-        self.shared.seen().submission = Some(on_its_way(&job, &progress.action));
+        self.shared.seen().submission = Some(on_its_way(job, &progress.action));
         if let Some(signed) = &progress.to_send {
             // A2: on disk before it is sent.
             let written = serde_json::to_vec(&job)?;
-            super::replace(&self.path, &written)?;
-            self.job = Some(job);
-            AnchorJob::send(&account, signed).await?;
+            block_in_place(|| storage::replace(&self.path, &written))?;
+            job.send(&account, signed, super::super::now().0).await?;
             self.shared.tell(json!({"what": "sent", "transaction": signed.hash}));
-        } else {
-            self.job = Some(job);
         }
         Ok(())
     }
@@ -209,5 +213,8 @@ fn ended(outcome: &Outcome, through: CheckpointNumber) -> Value {
         }
         Outcome::Overtaken => json!({"what": "overtaken", "through": through}),
         Outcome::Replaced => json!({"what": "replaced", "through": through}),
+        Outcome::Stranded { next } => {
+            json!({"what": "stranded", "next_nonce": next.to_string(), "through": through})
+        }
     }
 }

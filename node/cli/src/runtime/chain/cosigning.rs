@@ -9,7 +9,7 @@ use phalanx_ledger::Durability;
 use phalanx_p2p::{Lane, MeshHandle, PeerKey, RequestToken, Service, Verdict};
 use phalanx_replica::Decision;
 use phalanx_types::{
-    Checkpoint, Hash, Round,
+    Checkpoint, Hash, PublicKey, Round,
     codec::decode_exact,
     cosign::{AccountSignature, BATCH_MAX, CheckpointSignature, CosignQuery, Cosigned, RegisteredValidator},
     encode,
@@ -25,7 +25,7 @@ use std::{
 };
 use tokio::{
     sync::{broadcast, mpsc, watch},
-    task::JoinHandle,
+    task::{JoinHandle, block_in_place},
 };
 
 /// How often what is missing is looked at.
@@ -38,6 +38,8 @@ const READ_MAX: usize = 256;
 /// Longest message of signatures, and longest answer, in bytes.
 const MESSAGE_BYTES_MAX: usize = 16 << 10;
 const ANSWER_BYTES_MAX: usize = 1 << 20;
+/// Signatures of an answer that were given in another way before; more are not read.
+const USELESS_MAX: usize = 16;
 /// Sets that are kept in memory.
 const SETS_MAX: usize = 8;
 
@@ -47,6 +49,8 @@ pub enum ToCosign {
     Gossip {
         /// To give the verdict with.
         token: u64,
+        /// The network key of who has written it.
+        author: PublicKey,
         /// What was sent.
         bytes: Vec<u8>,
     },
@@ -115,14 +119,21 @@ impl Cosigning {
         let mut tick = tokio::time::interval(TICK);
         let mut signing: Option<JoinHandle<Signed>> = None;
         let mut again = Instant::now();
+        let mut turn = 0;
         self.keep_set(&mut sets, &self.core.fabric())?;
         self.catch_up(&mut sets).await?;
         loop {
             tokio::select! {
                 heard = self.inbox.recv() => match heard {
-                    Some(ToCosign::Gossip { token, bytes }) => self.gossip(token, &bytes).await?,
-                    Some(ToCosign::Query { token, bytes }) => self.answer(token, &bytes).await?,
-                    Some(ToCosign::Answer(list)) => self.learn(&list).await?,
+                    Some(ToCosign::Gossip { token, author, bytes }) => {
+                        let verdict = block_in_place(|| self.gossip(&author, &bytes))?;
+                        self.mesh.report(token, verdict).await;
+                    }
+                    Some(ToCosign::Query { token, bytes }) => {
+                        let found = block_in_place(|| self.answer(&bytes))?;
+                        self.mesh.respond(token, encode(&found)).await;
+                    }
+                    Some(ToCosign::Answer(list)) => block_in_place(|| self.learn(&list))?,
                     None => return Ok(()),
                 },
                 decision = self.decisions.recv() => match decision {
@@ -144,7 +155,8 @@ impl Cosigning {
                     self.catch_up(&mut sets).await?;
                     if again.elapsed() >= AGAIN {
                         again = Instant::now();
-                        self.again().await;
+                        turn += 1;
+                        self.again(turn).await;
                     }
                 }
             }
@@ -246,9 +258,12 @@ impl Cosigning {
                     break;
                 }
                 match signer.sign(&digest) {
-                    Ok(signature) => signed.push((number, AccountSignature(signature.to_64()))),
+                    Ok(signature) => {
+                        shared.set_signing(None);
+                        signed.push((number, AccountSignature(signature.to_64())));
+                    }
                     Err(error) => {
-                        tracing::warn!(%number, %error, "chain: the checkpoint was not signed");
+                        shared.set_signing(Some(format!("checkpoint {number} is not signed: {error}")));
                         // A signer that is away is not asked in a hurry.
                         std::thread::sleep(TICK);
                         break;
@@ -265,7 +280,8 @@ impl Cosigning {
         for (number, signature) in signed {
             let Some(checkpoint) = self.shared.cosigner().hash_of(number) else { continue };
             let own = CheckpointSignature { number, checkpoint, signature };
-            self.hear(&own, Durability::Synced)?;
+            let result = self.shared.cosigner().hear(&own);
+            block_in_place(|| self.heard(&own, &result, Durability::Synced))?;
             batch.push(own);
         }
         if !batch.is_empty() {
@@ -274,14 +290,11 @@ impl Cosigning {
         Ok(())
     }
 
-    /// Takes one signature in, and keeps it.
-    fn hear(&self, heard: &CheckpointSignature, durability: Durability) -> Result<Heard> {
-        let (result, known) = {
-            let mut cosigner = self.shared.cosigner();
-            (cosigner.hear(heard), cosigner.known(heard.number))
-        };
-        match &result {
+    /// Keeps a signature that was taken in as `result`.
+    fn heard(&self, heard: &CheckpointSignature, result: &Heard, durability: Durability) -> Result<()> {
+        match result {
             Heard::New { is_cosigned } => {
+                let known = self.shared.cosigner().known(heard.number);
                 if let Some(known) = known {
                     self.shared.store.put_signatures(heard.number, &known, durability)?;
                 }
@@ -291,47 +304,41 @@ impl Cosigning {
                 }
             }
             Heard::Contradiction { member, height, signed, own } => {
-                let is_news = self.shared.alarm(format!(
+                self.shared.alarm(format!(
                     "validator {member} has signed {signed} as checkpoint {}, which is {own} here",
                     heard.number
                 ));
-                if is_news {
-                    self.core.accuse(Accusation {
-                        offender: *member,
-                        fault: Fault::WrongCheckpoint,
-                        height: *height,
-                        round: Round::default(),
-                        seen: *signed,
-                    });
-                }
+                self.core.accuse(Accusation {
+                    offender: *member,
+                    fault: Fault::WrongCheckpoint,
+                    height: *height,
+                    round: Round::default(),
+                    seen: *signed,
+                });
             }
-            Heard::Known | Heard::Elsewhere | Heard::Invalid => {}
+            Heard::Known | Heard::Repeated | Heard::Elsewhere | Heard::Invalid => {}
         }
-        Ok(result)
-    }
-
-    async fn gossip(&self, token: u64, bytes: &[u8]) -> Result<()> {
-        let Some(batch) = decode_batch(bytes) else {
-            self.mesh.report(token, Verdict::Reject).await;
-            return Ok(());
-        };
-        let mut verdict = Verdict::Accept;
-        for heard in &batch {
-            match self.hear(heard, Durability::Buffered)? {
-                Heard::Invalid => {
-                    verdict = Verdict::Reject;
-                    break;
-                }
-                Heard::Elsewhere => verdict = Verdict::Ignore,
-                Heard::New { .. } | Heard::Known | Heard::Contradiction { .. } => {}
-            }
-        }
-        self.mesh.report(token, verdict).await;
         Ok(())
     }
 
-    /// Answers with what is kept.
-    async fn answer(&self, token: RequestToken, bytes: &[u8]) -> Result<()> {
+    /// Takes in what a node has sent to all; says whether it is to be passed on.
+    fn gossip(&self, author: &PublicKey, bytes: &[u8]) -> Result<Verdict> {
+        let Some(batch) = decode_batch(bytes) else { return Ok(Verdict::Reject) };
+        let mut verdict = Verdict::Accept;
+        for heard in &batch {
+            let result = self.shared.cosigner().hear_from(heard, author);
+            self.heard(heard, &result, Durability::Buffered)?;
+            match result {
+                Heard::Invalid => return Ok(Verdict::Reject),
+                Heard::Elsewhere | Heard::Repeated => verdict = Verdict::Ignore,
+                Heard::New { .. } | Heard::Known | Heard::Contradiction { .. } => {}
+            }
+        }
+        Ok(verdict)
+    }
+
+    /// What is kept of what is asked for.
+    fn answer(&self, bytes: &[u8]) -> Result<Vec<(CheckpointNumber, Cosigned)>> {
         let mut found: Vec<(CheckpointNumber, Cosigned)> = Vec::new();
         if let Ok(query) = decode_exact::<CosignQuery>(bytes, 16, "question") {
             let count = usize::from(query.count).min(BATCH_MAX) as u64;
@@ -341,16 +348,24 @@ impl Cosigning {
                 }
             }
         }
-        self.mesh.respond(token, encode(&found)).await;
-        Ok(())
+        Ok(found)
     }
 
-    async fn learn(&self, list: &[(CheckpointNumber, Cosigned)]) -> Result<()> {
+    /// Takes in a peer's answer, as long as it is of use.
+    fn learn(&self, list: &[(CheckpointNumber, Cosigned)]) -> Result<()> {
+        let mut useless = 0;
         for (number, known) in list.iter().take(BATCH_MAX) {
             for signature in known.signatures.iter().take(VALIDATORS_MAX) {
                 let (number, signature) = (*number, *signature);
                 let heard = CheckpointSignature { number, checkpoint: known.checkpoint, signature };
-                if self.hear(&heard, Durability::Buffered)? == Heard::Invalid {
+                let result = self.shared.cosigner().hear(&heard);
+                self.heard(&heard, &result, Durability::Buffered)?;
+                match result {
+                    Heard::Invalid => return Ok(()),
+                    Heard::Repeated => useless += 1,
+                    _ => {}
+                }
+                if useless > USELESS_MAX {
                     return Ok(());
                 }
             }
@@ -359,8 +374,8 @@ impl Cosigning {
     }
 
     /// Sends own signatures again that may have been lost, and asks a peer for those
-    /// of others.
-    async fn again(&self) {
+    /// of others: another one each `turn`.
+    async fn again(&self, turn: usize) {
         let (own, missing) = {
             let cosigner = self.shared.cosigner();
             (cosigner.own_unheard(BATCH_MAX), cosigner.first_missing())
@@ -371,7 +386,6 @@ impl Cosigning {
         let Some(from) = missing else { return };
         let peers: Vec<PeerKey> =
             self.mesh.peers().await.iter().filter(|p| p.is_connected).map(|p| p.key).collect();
-        let turn = usize::try_from(super::super::now().0 / 1_000).unwrap_or(0);
         let Some(peer) = turn.checked_rem(peers.len()).and_then(|place| peers.get(place)).copied() else {
             return;
         };

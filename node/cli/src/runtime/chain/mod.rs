@@ -15,7 +15,10 @@ use crate::{
     output::{Code, Failure},
 };
 use anyhow::{Context, Result};
-use phalanx_governance::{Address, Signer, cosign::Cosigner};
+use phalanx_governance::{
+    Address, Signer,
+    cosign::{Cosigner, LATE},
+};
 use phalanx_ledger::cosigns::CosignStore;
 use phalanx_p2p::MeshHandle;
 use phalanx_replica::Decision;
@@ -25,7 +28,6 @@ use phalanx_types::{
 use serde_json::{Value, json};
 use std::{
     collections::VecDeque,
-    path::Path,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -73,6 +75,8 @@ struct Seen {
     trouble: Option<String>,
     /// Why nothing can be sent to it.
     sending: Option<String>,
+    /// Why a checkpoint cannot be signed.
+    signing: Option<String>,
     /// The newest block.
     block: u64,
     /// Commands of the owner that are on the chain, deep enough.
@@ -169,6 +173,15 @@ impl Shared {
         }
     }
 
+    /// Notes that checkpoints can be signed, or why not; tells of what is new.
+    fn set_signing(&self, reason: Option<String>) {
+        let before = std::mem::replace(&mut self.seen().signing, reason.clone());
+        if let Some(reason) = reason.filter(|reason| before.as_ref() != Some(reason)) {
+            tracing::warn!("chain: {reason}");
+            self.tell(json!({"what": "not_signed", "reason": reason}));
+        }
+    }
+
     /// How much stands behind a checkpoint that this node has closed.
     pub fn level(&self, number: CheckpointNumber) -> Level {
         let (anchored, lasting) = {
@@ -219,9 +232,11 @@ impl Shared {
             "not_final": waiting,
             "commands_seen": seen.commands.to_string(),
             "commands_obeyed": applied.map(|cursor| cursor.applied.to_string()),
+            "commands_head": applied.map(|cursor| cursor.head),
             "has_diverged": applied.is_some_and(|cursor| cursor.has_diverged),
             "submission": seen.submission,
             "sending": seen.sending,
+            "signing": seen.signing,
             "alarms": seen.alarms,
         })
     }
@@ -315,14 +330,22 @@ pub fn open(
     let (sender, inbox) = mpsc::channel(INBOX_MAX);
     let (operations, to_send) = mpsc::channel(OPERATIONS_MAX);
     let anchor = Address(binding.contract);
+    let store = CosignStore::open(&home.file("cosigns"))?;
+    let mut cosigner = Cosigner::new(binding.chain_id, anchor, account);
+    let mut seen = Seen::default();
+    if let Some((number, block)) = store.last_final()? {
+        // Those of whose signatures some may still be missing are read again.
+        cosigner.anchored(CheckpointNumber(number.0.saturating_sub(LATE)));
+        seen = Seen { block, anchored: number, lasting: number, ..seen };
+    }
     let shared = Arc::new(Shared {
         mesh: genesis.mesh,
         me,
         account,
         payer: payer.as_ref().map(|p| p.address()),
-        cosigner: Mutex::new(Cosigner::new(binding.chain_id, anchor, account)),
-        store: CosignStore::open(&home.file("cosigns"))?,
-        seen: Mutex::default(),
+        cosigner: Mutex::new(cosigner),
+        store,
+        seen: Mutex::new(seen),
         binding,
         config,
         events,
@@ -350,10 +373,20 @@ impl Chain {
         let anchoring = anchoring::run(Arc::clone(&shared), payer, seen.clone(), job);
         let cosigning =
             cosigning::Cosigning { shared, core, mesh, signer, inbox, answers, decisions, head: seen };
-        tokio::select! {
-            ended = cosigning.run() => ended,
-            () = watching => Ok(()),
-            () = anchoring => Ok(()),
+        // Each on its own: what is slow in one holds up no other.
+        let mut tasks = tokio::task::JoinSet::new();
+        tasks.spawn(cosigning.run());
+        tasks.spawn(async {
+            watching.await;
+            Ok(())
+        });
+        tasks.spawn(async {
+            anchoring.await;
+            Ok(())
+        });
+        match tasks.join_next().await {
+            Some(ended) => ended.context("the chain's part of the node ended")?,
+            None => Ok(()),
         }
     }
 }
@@ -361,15 +394,4 @@ impl Chain {
 /// How long a node waits between two looks at the chain.
 fn pause(shared: &Shared) -> Duration {
     Duration::from_millis(shared.config.poll_ms)
-}
-
-/// Writes a file in place of what was there, synced, or not at all.
-fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    use std::io::Write;
-    let new = path.with_extension("new");
-    let mut file = std::fs::File::create(&new)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    std::fs::rename(&new, path)?;
-    std::fs::File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all()
 }

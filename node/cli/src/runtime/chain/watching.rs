@@ -6,8 +6,8 @@ use crate::{
     chain::{self, Contracts},
     runtime::core::Core,
 };
-use anyhow::Result;
-use phalanx_fabric::{ChainCursor, Fabric, OBSERVED_AHEAD_MAX};
+use anyhow::{Result, ensure};
+use phalanx_fabric::{ChainCursor, OBSERVED_AHEAD_MAX};
 use phalanx_governance::{
     contracts::{
         Anchor, Commands, ContractError, LoggedCommand,
@@ -26,21 +26,24 @@ use tokio::sync::{mpsc, watch};
 
 /// An observation that was not decided after this time is sent again.
 const OBSERVE_AGAIN: Duration = Duration::from_secs(10);
+/// A chain that ends before what was seen is waited for so long without a word.
+const BEHIND_MAX: Duration = Duration::from_secs(60);
 /// Commands that wait for the mesh; no more are read until it has obeyed.
 const COMMANDS_MAX: usize = 4_096;
 
-/// The chain while it can be asked.
+/// The chain, as far as it was looked at.
 struct Link {
-    contracts: Contracts,
+    /// The contracts, while they can be asked.
+    contracts: Option<Contracts>,
     commands: CommandWatch,
-    /// Whether the log was read from its beginning, and not from where the mesh is.
-    is_from_start: bool,
     /// The hash chain after the last command that was read.
     head: Hash,
     /// Commands that were read, and the hash chain after each.
     read: BTreeMap<u64, (LoggedCommand, Hash)>,
     /// When each was told to the mesh.
     told: BTreeMap<u64, Instant>,
+    /// Since when the chain ends before a block that was seen.
+    behind_since: Option<Instant>,
 }
 
 /// Looks at the chain until the node stops.
@@ -50,97 +53,115 @@ pub async fn run(
     operations: mpsc::Sender<Operation>,
     head: watch::Sender<Head>,
 ) {
-    let mut link: Option<Link> = None;
+    let cursor = core.fabric().chain().copied();
+    let mut link = Link::new(&shared, cursor.filter(|cursor| cursor.applied > 0 && !cursor.has_diverged));
     loop {
-        let looked = match &mut link {
-            None => connect(&shared, &core.fabric()).await.map(|new| {
-                link = Some(new);
-            }),
-            Some(link) => look(&shared, &core, link, &operations, &head).await,
-        };
-        match looked {
-            Ok(()) => shared.set_trouble(None),
+        let has_more = match look(&shared, &core, &mut link, &operations, &head).await {
+            Ok(has_more) => {
+                shared.set_trouble(None);
+                has_more
+            }
             Err(error) => {
                 shared.set_trouble(Some(format!("{error:#}")));
-                head.send_modify(|head| head.contracts = None);
-                link = recover(&shared, &error, link);
+                link.recover(&shared, &error);
+                false
             }
+        };
+        if !has_more {
+            tokio::time::sleep(super::pause(&shared)).await;
         }
-        tokio::time::sleep(super::pause(&shared)).await;
     }
 }
 
 /// Connects, and checks that the contracts are those that the genesis binds.
-async fn connect(shared: &Shared, fabric: &Fabric) -> Result<Link> {
+async fn connect(shared: &Shared) -> Result<Contracts> {
     let chain = chain::connect(&shared.config.rpc, Some(shared.binding.chain_id)).await?;
     let contracts = Contracts::discover(chain, shared.anchor(), Some(shared.binding.code_hash)).await?;
     let (address, expected, found) = (shared.anchor(), shared.mesh, contracts.deployment.mesh);
     if expected != found {
         return Err(ContractError::OtherMesh { address, expected, found }.into());
     }
-    let cursor = fabric.chain().copied().filter(|cursor| cursor.applied > 0 && !cursor.has_diverged);
-    Ok(Link::new(shared, contracts, cursor))
+    Ok(contracts)
 }
 
 impl Link {
     /// From where the mesh is, or from the beginning.
-    fn new(shared: &Shared, contracts: Contracts, cursor: Option<ChainCursor>) -> Self {
+    fn new(shared: &Shared, cursor: Option<ChainCursor>) -> Self {
         let depth = shared.config.depth;
         let commands = match &cursor {
             Some(c) => CommandWatch::behind(shared.mesh, c.applied, c.head, c.block, depth),
             None => CommandWatch::from_start(shared.mesh, shared.config.from_block, depth),
         };
         Self {
-            contracts,
+            contracts: None,
             commands,
-            is_from_start: cursor.is_none(),
             head: cursor.map_or(Hash::ZERO, |c| c.head),
             read: BTreeMap::new(),
             told: BTreeMap::new(),
+            behind_since: None,
         }
     }
-}
 
-/// What to go on with after a failure. A chain whose past is not what the mesh has
-/// obeyed, or was seen, is read anew from its beginning.
-fn recover(shared: &Shared, error: &anyhow::Error, link: Option<Link>) -> Option<Link> {
-    let link = link?;
-    let has_changed = match error.downcast_ref::<WatchError>() {
-        Some(WatchError::DeepReorganisation { .. }) => true,
-        Some(WatchError::Contract(error)) => {
-            matches!(error, ContractError::Chain { .. } | ContractError::Withheld { .. })
+    /// Prepares to go on after a failure. A chain whose past is not what the mesh has
+    /// obeyed, or was seen, is read anew from its beginning; else from where it was.
+    fn recover(&mut self, shared: &Shared, error: &anyhow::Error) {
+        let has_changed = match error.downcast_ref::<WatchError>() {
+            Some(WatchError::DeepReorganisation { .. }) => true,
+            Some(WatchError::Contract(ContractError::Chain { .. })) => true,
+            // Fewer commands than were read: taken back. More: the log is not complete yet.
+            Some(WatchError::Contract(ContractError::Withheld { expected, found })) => expected < found,
+            Some(WatchError::Contract(_)) | None => false,
+        };
+        if has_changed {
+            shared.alarm(format!("{error:#}"));
+            *self = Self::new(shared, None);
         }
-        None => false,
-    };
-    if !has_changed {
         // An endpoint may come back as another one: everything is checked again.
-        return None;
+        self.contracts = None;
     }
-    shared.alarm(format!("{error:#}"));
-    Some(Link::new(shared, link.contracts, None))
+
+    /// Whether the chain ends before a block that was seen: an endpoint that lags says
+    /// nothing of what is on the chain, and neither does a balancer that has turned to one.
+    ///
+    /// # Errors
+    /// When it has been so for long.
+    fn is_behind(&mut self, tip: u64, seen: u64) -> Result<bool> {
+        if tip >= seen {
+            self.behind_since = None;
+            return Ok(false);
+        }
+        let since = self.behind_since.get_or_insert_with(Instant::now);
+        ensure!(
+            since.elapsed() < BEHIND_MAX,
+            "the chain ends with block {tip}, but block {seen} was seen before: the endpoint lags, or the chain was \
+             replaced by a shorter one; nothing is obeyed or sent until it is longer"
+        );
+        Ok(true)
+    }
 }
 
+/// Looks once; says whether there is more to read at once.
 async fn look(
     shared: &Shared,
     core: &Core,
     link: &mut Link,
     operations: &mpsc::Sender<Operation>,
     head: &watch::Sender<Head>,
-) -> Result<()> {
-    let chain = link.contracts.chain.clone();
-    chain.check_id().await?;
-    let tip = chain.tip().await?.number;
-    let anchored = heads(shared, core, link, tip).await?;
-    let contracts = link.contracts.clone();
-    head.send_modify(|head| {
-        *head = Head { contracts: Some(contracts), anchored };
-    });
-    shared.seen().block = tip;
+) -> Result<bool> {
+    let anchored = look_at_anchor(shared, core, link).await;
+    // Whoever sends waits for a chain that can be asked, and not for its commands.
+    let seen = match &anchored {
+        Ok(Some((contracts, anchored))) => Head { contracts: Some(contracts.clone()), anchored: *anchored },
+        Ok(None) | Err(_) => Head::default(),
+    };
+    head.send_replace(seen);
+    let Some((contracts, _)) = anchored? else { return Ok(false) };
 
-    let deployment = link.contracts.deployment;
+    let deployment = contracts.deployment;
+    let mut has_more = false;
     if link.read.len() < COMMANDS_MAX {
-        let commands = Commands::new(chain.clone(), deployment.commands, deployment.mesh);
-        for command in link.commands.look(&chain, &commands).await? {
+        let commands = Commands::new(contracts.chain.clone(), deployment.commands, deployment.mesh);
+        for command in link.commands.look(&contracts.chain, &commands).await? {
             link.head = next_head(&link.head, &command.hash);
             shared.tell(json!({
                 "what": "command", "sequence": command.sequence.to_string(), "kind": command.kind,
@@ -149,15 +170,42 @@ async fn look(
             link.read.insert(command.sequence, (command, link.head));
         }
         shared.seen().commands = link.commands.log.sequence();
+        let last = shared.seen().block.saturating_add(1).saturating_sub(shared.config.depth);
+        has_more = link.commands.position.next_block() <= last;
     }
     observe(shared, core, link, operations).await;
-    Ok(())
+    Ok(has_more)
+}
+
+/// Connects where that is needed, and compares what is anchored; nothing for a chain that
+/// is behind.
+async fn look_at_anchor(
+    shared: &Shared,
+    core: &Core,
+    link: &mut Link,
+) -> Result<Option<(Contracts, CheckpointNumber)>> {
+    let contracts = match link.contracts.take() {
+        Some(contracts) => contracts,
+        None => connect(shared).await?,
+    };
+    contracts.chain.check_id().await?;
+    let tip = contracts.chain.tip().await?.number;
+    let before = shared.seen().block;
+    let is_behind = link.is_behind(tip, before)?;
+    if !is_behind {
+        shared.seen().block = tip;
+        let anchored = heads(shared, core, &contracts, tip).await?;
+        link.contracts = Some(contracts.clone());
+        return Ok(Some((contracts, anchored)));
+    }
+    link.contracts = Some(contracts);
+    Ok(None)
 }
 
 /// Compares what is anchored, and what stays so, with what is here; gives the last
 /// checkpoint that is anchored.
-async fn heads(shared: &Shared, core: &Core, link: &Link, tip: u64) -> Result<CheckpointNumber> {
-    let anchor = Anchor::new(link.contracts.chain.clone(), link.contracts.deployment.anchor);
+async fn heads(shared: &Shared, core: &Core, contracts: &Contracts, tip: u64) -> Result<CheckpointNumber> {
+    let anchor = Anchor::new(contracts.chain.clone(), contracts.deployment.anchor);
     let (anchored, hash) = anchor.head(tip).await?;
     if let Some(anchored) = compare(shared, core, anchored, hash, "anchored").await {
         let before = std::mem::replace(&mut shared.seen().anchored, anchored);
@@ -184,10 +232,6 @@ async fn heads(shared: &Shared, core: &Core, link: &Link, tip: u64) -> Result<Ch
     };
     if let Some(lasting) = compare(shared, core, lasting, hash, "final").await {
         let before = std::mem::replace(&mut shared.seen().lasting, lasting);
-        if lasting > before {
-            shared.cosigner().anchored(lasting);
-            shared.tell(json!({"what": "final", "checkpoint": lasting, "block": deep.to_string()}));
-        }
         if lasting < before {
             shared.alarm(format!(
                 "checkpoint {before} was {} blocks deep on the chain, which now ends with {lasting}: it has \
@@ -195,6 +239,13 @@ async fn heads(shared: &Shared, core: &Core, link: &Link, tip: u64) -> Result<Ch
                 shared.config.depth
             ));
             shared.cosigner().reopen(lasting);
+        }
+        shared.cosigner().anchored(lasting);
+        if lasting != before {
+            shared.store.put_final(lasting, deep)?;
+        }
+        if lasting > before {
+            shared.tell(json!({"what": "final", "checkpoint": lasting, "block": deep.to_string()}));
         }
     }
     Ok(anchored)
@@ -228,47 +279,51 @@ async fn compare(
 async fn observe(shared: &Shared, core: &Core, link: &mut Link, operations: &mpsc::Sender<Operation>) {
     let fabric = core.fabric();
     let Some(cursor) = fabric.chain().copied() else { return };
-    if !cursor.has_diverged {
-        link.read = link.read.split_off(&cursor.applied.saturating_add(1));
+    let has_passed = link.commands.position.next_block() > cursor.block;
+    if has_passed && link.commands.log.sequence() < cursor.applied {
+        shared.alarm(format!(
+            "the mesh has obeyed {0} commands, of which the chain has taken some back: it has {1}; compare both, and \
+             then go on with phalanx owner command reconcile {0} {2}",
+            cursor.applied,
+            link.commands.log.sequence(),
+            cursor.head
+        ));
     }
-    link.told.retain(|sequence, at| *sequence > cursor.applied && at.elapsed() < OBSERVE_AGAIN);
+    let registrar = Registrar { chain_id: shared.binding.chain_id, mesh: shared.mesh };
+    let observation = |logged: &LoggedCommand, head: &Hash| Observation {
+        sequence: logged.sequence,
+        command_hash: logged.hash,
+        head: *head,
+        block: logged.block_number,
+        block_hash: logged.block_hash,
+        transaction: logged.tx_hash,
+        command: translate::entry(logged, &registrar).ok(),
+    };
+    // Of what was applied only the owner's word that ends a divergence is of use.
+    link.read.retain(|sequence, (logged, head)| {
+        *sequence > cursor.applied || cursor.is_reconciled_by(&observation(logged, head))
+    });
+    link.told.retain(|sequence, at| link.read.contains_key(sequence) && at.elapsed() < OBSERVE_AGAIN);
     let is_validator = fabric.validators().any(|(key, v)| *key == shared.me && !v.is_quarantined);
     if !is_validator {
         return;
     }
-    let registrar = Registrar { chain_id: shared.binding.chain_id, mesh: shared.mesh };
-    let next = cursor.applied.saturating_add(1);
+    let ahead = cursor.applied.saturating_add(OBSERVED_AHEAD_MAX);
     let turn: Vec<u64> = if cursor.has_diverged {
-        // The owner's word that ends it may have any number.
-        let ahead = usize::try_from(OBSERVED_AHEAD_MAX).unwrap_or(usize::MAX);
-        link.read.range(next..).rev().take(ahead).map(|(sequence, _)| *sequence).collect()
+        // The owner's word may have any number.
+        let newest = usize::try_from(OBSERVED_AHEAD_MAX).unwrap_or(usize::MAX);
+        link.read.keys().rev().take(newest).copied().collect()
     } else {
-        let last = cursor.applied.saturating_add(OBSERVED_AHEAD_MAX);
-        link.read.range(next..=last).map(|(sequence, _)| *sequence).collect()
+        link.read.keys().take_while(|sequence| **sequence <= ahead).copied().collect()
     };
     for sequence in turn {
         let Some((logged, head)) = link.read.get(&sequence) else { continue };
-        let seen = Observation {
-            sequence,
-            command_hash: logged.hash,
-            head: *head,
-            block: logged.block_number,
-            block_hash: logged.block_hash,
-            transaction: logged.tx_hash,
-            command: translate::entry(logged, &registrar).ok(),
-        };
+        let seen = observation(logged, head);
         if fabric.told(&shared.me, sequence) == Some(&seen) || link.told.contains_key(&sequence) {
             continue;
         }
         link.told.insert(sequence, Instant::now());
         // A host that is gone ends the node anyhow.
         let _ = operations.send(Operation::Observe(Box::new(seen))).await;
-    }
-    if link.is_from_start && link.commands.log.sequence() < cursor.applied && link.head != Hash::ZERO {
-        shared.alarm(format!(
-            "the mesh has obeyed {} commands, the chain has {}: it has taken some back; the owner must reconcile",
-            cursor.applied,
-            link.commands.log.sequence()
-        ));
     }
 }

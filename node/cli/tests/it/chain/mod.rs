@@ -6,4 +6,7 @@ mod endpoints;
 mod obeying;
 mod outages;
 mod secrets;
+mod verified;
 mod world;
+
+pub use world::contracts;
