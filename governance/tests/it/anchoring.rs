@@ -8,7 +8,7 @@ use phalanx_governance::{
         verdict::{self, Standing},
     },
     digest::SetEntry,
-    rpc::RpcError,
+    rpc::{RpcError, TxState},
     submit::{
         Settings,
         account::{AccountError, TxPayload},
@@ -141,6 +141,9 @@ async fn a_set_that_was_withdrawn_after_the_mesh_took_it_up_is_named_until_it_is
             let signed =
                 job.look(&world.payer, anchor, &Settings::default(), 0).await.unwrap().to_send.unwrap();
             job.send(&world.payer, &signed, 0).await.unwrap();
+            while !matches!(world.chain.transaction(&signed.hash).await.unwrap(), TxState::Mined(_)) {
+                tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+            }
             anchor.head(world.tip().await).await.unwrap().0
         }
     };

@@ -6,7 +6,7 @@ use crate::{
     output::Code,
 };
 use anyhow::Result;
-use phalanx_api::Client;
+use phalanx_api::{Client, ClientError};
 use phalanx_governance::{
     Address,
     contracts::{
@@ -17,8 +17,10 @@ use phalanx_governance::{
     digest::SetEntry,
     keys::EcdsaSignature,
 };
-use phalanx_types::{Checkpoint, Genesis, cosign::Cosignatures, registry, units::CheckpointNumber};
-use serde::Serialize;
+use phalanx_types::{
+    Checkpoint, Genesis, Hash, cosign::Cosignatures, genesis::ChainBinding, registry, units::CheckpointNumber,
+};
+use serde::{Deserialize, Serialize};
 
 /// What the signatures under a checkpoint show.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -33,12 +35,90 @@ pub struct Genuine {
     is_refuted: bool,
 }
 
+/// A checkpoint as a node gives it. What the node says of it is not read.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Record {
+    /// The checkpoint.
+    pub checkpoint: Checkpoint,
+    /// Who has signed it.
+    #[serde(default)]
+    pub cosigned: Option<Cosignatures>,
+    /// Those by which one set of validators has named the next, from the first set on: so
+    /// the signatures under it are checked without a chain.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub handovers: Vec<Record>,
+}
+
+/// The signatures of a set under a checkpoint that they carry.
+struct Carried {
+    signers: Vec<Address>,
+    /// Of the set's.
+    weight: [u64; 2],
+}
+
+/// What is wrong with signatures.
+enum Wrong {
+    /// They are of somebody or something else.
+    Refuted(String),
+    /// Too few are known: who exported it had not heard the others yet.
+    TooFew(String),
+}
+
+/// Checks the signatures under a checkpoint against the set that stands beside them.
+fn carried(record: &Record, binding: &ChainBinding) -> Result<Carried, Wrong> {
+    let refuted = |error: &dyn std::fmt::Display| Wrong::Refuted(error.to_string());
+    let Some(cosigned) = &record.cosigned else { return Err(Wrong::TooFew("none are given".into())) };
+    let parsed: Result<Vec<EcdsaSignature>, _> =
+        cosigned.signatures.iter().map(|s| EcdsaSignature::from_bytes_strict(&s.0)).collect();
+    let signatures = parsed.map_err(|error| refuted(&error))?;
+    let anchor = Address(binding.contract);
+    let signed = SignedCheckpoint::new(record.checkpoint.clone(), &signatures, binding.chain_id, anchor);
+    let set: Vec<SetEntry> = cosigned.set.iter().map(SetEntry::from).collect();
+    signed.check_quorum(&set).map_err(|error| match error {
+        QuorumError::TooLittle { .. } => Wrong::TooFew(error.to_string()),
+        _ => refuted(&error),
+    })?;
+    let signers: Vec<Address> = signed.signers().collect();
+    let weigh = |all: bool| {
+        let counted = set.iter().filter(|e| all || signers.contains(&e.account));
+        counted.map(|e| u64::from(e.weight)).sum::<u64>()
+    };
+    let weight = [weigh(false), weigh(true)];
+    Ok(Carried { signers, weight })
+}
+
+/// The epoch and the set that the hand-overs lead to, from those of the genesis.
+fn led_to(record: &Record, genesis: &Genesis, binding: &ChainBinding) -> Result<(u64, Hash), Wrong> {
+    let mut reached = (0, registry::set_hash(&genesis.validators));
+    for handover in &record.handovers {
+        let checkpoint = &handover.checkpoint;
+        let number = checkpoint.number;
+        let wrong = |what: &str| Wrong::Refuted(format!("hand-over at checkpoint {number}: {what}"));
+        if checkpoint.mesh != genesis.mesh {
+            return Err(wrong("it is of another mesh than the genesis"));
+        }
+        if (checkpoint.set_epoch, checkpoint.set_hash) != reached || !checkpoint.changes_set() {
+            return Err(wrong("it does not follow from the one before it"));
+        }
+        match carried(handover, binding) {
+            Ok(_) => reached = (reached.0.saturating_add(1), checkpoint.next_set_hash),
+            Err(Wrong::Refuted(reason)) => return Err(wrong(&reason)),
+            // It may be so all the same.
+            Err(Wrong::TooFew(_)) => return Ok(reached),
+        }
+    }
+    Ok(reached)
+}
+
 impl Genuine {
     /// Checks the signatures under a checkpoint for the chain that a genesis names.
-    pub fn of(checkpoint: &Checkpoint, cosigned: Option<&Cosignatures>, genesis: Option<&Genesis>) -> Self {
+    pub fn of(record: &Record, genesis: Option<&Genesis>) -> Self {
+        let checkpoint = &record.checkpoint;
         let nothing = |words: String| Self { signers: Vec::new(), weight: None, words, is_refuted: false };
         let refuted = |words: String| Self { is_refuted: true, ..nothing(words) };
-        let Some(cosigned) = cosigned else { return nothing("none are given".into()) };
+        if record.cosigned.is_none() {
+            return nothing("none are given".into());
+        }
         let Some(genesis) = genesis else {
             return nothing("not checked: name a genesis document, which binds the chain".into());
         };
@@ -48,39 +128,36 @@ impl Genuine {
         let Some(binding) = &genesis.chain else {
             return nothing("the genesis of this mesh names no chain".into());
         };
-        let parsed: Result<Vec<EcdsaSignature>, _> =
-            cosigned.signatures.iter().map(|s| EcdsaSignature::from_bytes_strict(&s.0)).collect();
-        let signatures = match parsed {
-            Ok(signatures) => signatures,
-            Err(error) => return refuted(error.to_string()),
+        let of_wrong = |wrong| match wrong {
+            Wrong::Refuted(words) => refuted(words),
+            Wrong::TooFew(words) => nothing(words),
         };
-        let anchor = Address(binding.contract);
-        let signed = SignedCheckpoint::new(checkpoint.clone(), &signatures, binding.chain_id, anchor);
-        let set: Vec<SetEntry> = cosigned.set.iter().map(SetEntry::from).collect();
-        match signed.check_quorum(&set) {
-            Ok(()) => {}
-            // Who exported it had not heard the others yet: nothing is wrong with that.
-            Err(error @ QuorumError::TooLittle { .. }) => return nothing(error.to_string()),
-            Err(error) => return refuted(error.to_string()),
-        }
-        let signers: Vec<Address> = signed.signers().collect();
-        let weigh = |all: bool| {
-            let counted = set.iter().filter(|e| all || signers.contains(&e.account));
-            counted.map(|e| u64::from(e.weight)).sum::<u64>()
+        let Carried { signers, weight } = match carried(record, binding) {
+            Ok(carried) => carried,
+            Err(wrong) => return of_wrong(wrong),
         };
-        let weight = [weigh(false), weigh(true)];
+        let (epoch, set) = match led_to(record, genesis, binding) {
+            Ok(reached) => reached,
+            Err(wrong) => return of_wrong(wrong),
+        };
         let counted = format!("{} accounts with weight {}/{}", signers.len(), weight[0], weight[1]);
-        let is_first = checkpoint.set_hash == registry::set_hash(&genesis.validators);
-        match (checkpoint.set_epoch, is_first) {
-            (0, true) => {
-                let words = format!("{counted} of the validators that the genesis names");
-                Self { signers, weight: Some(weight), words, is_refuted: false }
+        let shown = |of: String| {
+            let words = format!("{counted} of {of}");
+            Self { signers: signers.clone(), weight: Some(weight), words, is_refuted: false }
+        };
+        match (checkpoint.set_epoch == epoch, checkpoint.set_hash == set) {
+            (true, true) if epoch == 0 => shown("the validators that the genesis names".into()),
+            (true, true) => shown(format!(
+                "the validators of epoch {epoch}, to whom {epoch} hand-overs lead from those that the genesis names"
+            )),
+            (true, false) => {
+                refuted(format!("it names epoch {epoch} and other validators than were named for it"))
             }
-            (0, false) => refuted("it names epoch 0 and other validators than the genesis".into()),
             // Anybody can make keys and a set of them.
-            (epoch, _) => nothing(format!(
-                "{counted} of a set that the file names for epoch {epoch}: whether it is registered, only the chain \
-                 knows, so ask it with --rpc"
+            (false, _) => nothing(format!(
+                "{counted} of a set that the file names for epoch {}: whether it is registered, only the chain knows, \
+                 so ask it with --rpc",
+                checkpoint.set_epoch
             )),
         }
     }
@@ -129,6 +206,42 @@ pub async fn of_node(
     for number in first.0..=last.0 {
         let mut record = client.get(&format!("/v1/checkpoints/{number}")).await?;
         found.push(serde_json::from_value(record["checkpoint"].take())?);
+    }
+    Ok(found)
+}
+
+/// Most hand-overs of an exported file; with more of them the chain must be asked.
+const HANDOVERS_MAX: u64 = 256;
+
+/// The hand-overs that lead to a checkpoint's set, from a running node; those that it does
+/// not have are left out, with all after them.
+pub async fn handovers(client: &Client, checkpoint: &Checkpoint) -> Result<Vec<Record>> {
+    let get = async |number: u64| -> Result<Option<Record>> {
+        match client.get(&format!("/v1/checkpoints/{number}")).await {
+            Ok(found) => Ok(Some(serde_json::from_value(found)?)),
+            Err(ClientError::Refused(refused)) if refused.status == 404 => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    };
+    let mut found: Vec<Record> = Vec::new();
+    for epoch in 0..checkpoint.set_epoch.min(HANDOVERS_MAX) {
+        // Epochs never go back: the last checkpoint of one is found by halving.
+        let mut low = found.last().map_or(1, |last| last.checkpoint.number.0.saturating_add(1));
+        let mut high = checkpoint.number.0;
+        while low < high {
+            let middle = low + (high - low) / 2;
+            match get(middle).await? {
+                Some(record) if record.checkpoint.set_epoch > epoch => high = middle,
+                // What a node does not have is older than what it has.
+                Some(_) | None => low = middle + 1,
+            }
+        }
+        match get(low.saturating_sub(1)).await? {
+            Some(last) if last.checkpoint.set_epoch == epoch && last.checkpoint.changes_set() => {
+                found.push(last);
+            }
+            _ => break,
+        }
     }
     Ok(found)
 }

@@ -1,6 +1,6 @@
 //! `phalanx checkpoint`.
 
-use super::anchored::{self, Genuine};
+use super::anchored::{self, Genuine, Record};
 use crate::{
     chain::ChainArgs,
     home::Home,
@@ -8,8 +8,7 @@ use crate::{
     proofs,
 };
 use anyhow::{Context, Result};
-use phalanx_types::{Checkpoint, cosign::Cosignatures};
-use serde::Deserialize;
+use phalanx_types::Checkpoint;
 use serde_json::{Value, json};
 use std::{
     fs,
@@ -30,8 +29,8 @@ pub enum Command {
         /// Its number.
         number: u64,
     },
-    /// Writes a checkpoint with its signatures to standard output, to be verified
-    /// elsewhere.
+    /// Writes a checkpoint to standard output, to be verified elsewhere: with its
+    /// signatures, and those by which one set of validators has named the next.
     Export {
         /// Its number.
         number: u64,
@@ -58,14 +57,6 @@ pub enum Command {
     },
 }
 
-/// A checkpoint as a node gives it. What the node says of it is not read.
-#[derive(Deserialize)]
-struct Record {
-    checkpoint: Checkpoint,
-    #[serde(default)]
-    cosigned: Option<Cosignatures>,
-}
-
 /// Runs it.
 pub fn run(home: &Home, format: Format, command: Command) -> Result<Code> {
     match command {
@@ -82,7 +73,9 @@ pub fn run(home: &Home, format: Format, command: Command) -> Result<Code> {
             Ok(Code::Done)
         }
         Command::Export { number } => {
-            let found = super::get(home, &format!("/v1/checkpoints/{number}"))?;
+            let mut found = of_node(home, number)?;
+            let client = super::client(home)?;
+            found.handovers = super::block_on(anchored::handovers(&client, &found.checkpoint))?;
             let mut out = std::io::stdout().lock();
             out.write_all(&serde_json::to_vec_pretty(&found)?)?;
             out.write_all(b"\n")?;
@@ -92,7 +85,7 @@ pub fn run(home: &Home, format: Format, command: Command) -> Result<Code> {
             let genesis = proofs::genesis(home, genesis.as_deref())?;
             if let Some(file) = offline {
                 let record = read(&file)?;
-                let genuine = Genuine::of(&record.checkpoint, record.cosigned.as_ref(), genesis.as_ref());
+                let genuine = Genuine::of(&record, genesis.as_ref());
                 return Ok(report(format, &record.checkpoint, &genuine, None));
             }
             let what = what.unwrap_or_default();
@@ -136,7 +129,7 @@ fn verify(
     chain: &ChainArgs,
 ) -> Result<Code> {
     let checkpoint = &record.checkpoint;
-    let genuine = Genuine::of(checkpoint, record.cosigned.as_ref(), genesis);
+    let genuine = Genuine::of(record, genesis);
     // The contract keeps the newest hashes; an older checkpoint leads to them.
     let descendants = async |first, last| anchored::of_node(&super::client(home)?, first, last).await;
     let verdict = super::block_on(anchored::on_chain(home, chain, checkpoint, depth, descendants))?;

@@ -534,7 +534,7 @@ fn bad_input_is_refused_with_a_remedy() {
         let path = folder.path().join(name);
         fs::write(&path, secret).unwrap();
         let key = ["--keystore", path.to_str().unwrap(), "--password-file", "wrong"];
-        owned.told(3, &[&["tx", "sign", "tx.json", "--blind"], &key[..]].concat(), "is not as in one");
+        owned.told(2, &[&["tx", "sign", "tx.json", "--blind"], &key[..]].concat(), "is not as in one");
     }
     let no_owner = owned.online(&["tx", "sign", "tx.json", "--dev", "--dev-key", "7"]);
     owned.told(3, &no_owner, "no owner");

@@ -165,33 +165,30 @@ pub fn run(format: Format, args: Args) -> Result<Code> {
             None => None,
         };
         devnet.start_all()?;
-        let judged = tokio::select! {
-            judged = phalanx_devnet::run(&mut devnet, &plan) => judged,
+        let work = async {
+            let judgement = phalanx_devnet::run(&mut devnet, &plan).await?;
+            if format == Format::Text {
+                say(&report(&judgement, &names));
+            }
+            let is_proven = prove(format, &devnet, &judgement, &binary, &out).await?;
+            let shown = match &chain {
+                Some(chain) => Some(Box::pin(chain.walk(format, &devnet)).await?),
+                None => None,
+            };
+            anyhow::Ok((judgement, is_proven, shown))
+        };
+        let worked = tokio::select! {
+            worked = Box::pin(work) => worked,
             _ = tokio::signal::ctrl_c() => {
-                devnet.stop_all(STOP_WITHIN).await;
-                return Err(Failure::because(Code::Refused, "stopped before the work was done"));
+                Err(Failure::because(Code::Refused, "stopped before the work was done"))
             }
         };
-        let judgement = match judged {
-            Ok(judgement) => judgement,
+        let (judgement, is_proven, shown) = match worked {
+            Ok(worked) => worked,
             Err(error) => {
                 devnet.stop_all(STOP_WITHIN).await;
-                return Err(error.into());
+                return Err(error);
             }
-        };
-        if format == Format::Text {
-            say(&report(&judgement, &names));
-        }
-        let is_proven = prove(format, &devnet, &judgement, &binary, &out).await?;
-        let shown = match &chain {
-            Some(chain) => match Box::pin(chain.walk(format, &devnet)).await {
-                Ok(shown) => Some(shown),
-                Err(error) => {
-                    devnet.stop_all(STOP_WITHIN).await;
-                    return Err(error);
-                }
-            },
-            None => None,
         };
         let conclusion = || shown.as_ref().map_or_else(String::new, owner::Shown::words);
         format.print(conclusion, json!({"jobs": values(&judgement), "is_proven": is_proven, "owner": shown}));

@@ -8,7 +8,7 @@ use phalanx_governance::{
 };
 use phalanx_ledger::{Durability, cosigns::CosignStore};
 use phalanx_types::{cosign::RegisteredValidator, units::CheckpointNumber};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::{path::Path, process::Command};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -56,6 +56,30 @@ async fn fifty_checkpoints_that_wait_across_a_change_of_the_validators_are_ancho
     let shown = chained.mesh.devnet.clients()[2].get(&format!("/v1/checkpoints/{last}")).await.unwrap();
     assert_eq!(shown["checkpoint"]["set_epoch"], "1");
     assert_eq!(shown["checkpoint"]["set_hash"], hash.to_string());
+
+    // A file from after the change shows by itself who may sign, from the genesis on.
+    let home = chained.mesh.home(2);
+    let home = home.to_str().unwrap();
+    let exported = phalanx(&["checkpoint", "export", &last.to_string(), "--home", home]);
+    let whole: Value = serde_json::from_slice(&exported.stdout).unwrap();
+    assert_eq!(whole["handovers"].as_array().unwrap().len(), 1, "{whole}");
+    let offline = |record: &Value, code: i32, part: &str| {
+        let file = chained.mesh.folder.path().join("checkpoint.json");
+        std::fs::write(&file, record.to_string()).unwrap();
+        let told = phalanx(&["checkpoint", "verify", "--offline", file.to_str().unwrap(), "--home", home]);
+        assert_eq!(told.status.code(), Some(code), "{}{}", stdout(&told), stderr(&told));
+        assert!(stdout(&told).contains(part), "{}", stdout(&told));
+    };
+    offline(&whole, 0, "1 hand-overs lead from those that the genesis names");
+    let mut alone = whole.clone();
+    alone["handovers"] = json!([]);
+    offline(&alone, 1, "only the chain knows");
+    let mut other = whole.clone();
+    other["handovers"][0]["checkpoint"]["next_set_hash"] = json!("11".repeat(32));
+    offline(&other, 1, "hand-over at checkpoint");
+    let mut twice = whole.clone();
+    twice["handovers"] = json!([whole["handovers"][0], whole["handovers"][0]]);
+    offline(&twice, 1, "does not follow");
 
     // The same with cast alone, from the bytes of a proof file.
     let file = chained.mesh.folder.path().join("receipt.json");

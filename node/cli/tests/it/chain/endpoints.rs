@@ -126,6 +126,18 @@ async fn one_that_lies_one_that_lags_and_two_that_are_down_change_nothing_or_are
     for index in 0..4 {
         assert!(is_calm(&chained.status(index).await));
     }
+
+    // One that falls behind what it has shown says nothing, and takes nothing back.
+    let before = chained.status(1).await;
+    proxies[1].set(Mode::Lags(number(&before, "/chain/block") - 6));
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let lagging = chained.status(1).await;
+    assert!(is_calm(&lagging) && lagging["chain"]["trouble"].is_null(), "{lagging}");
+    for what in ["/chain/block", "/chain/anchored", "/chain/final"] {
+        assert!(number(&lagging, what) >= number(&before, what), "{what}: {before} {lagging}");
+    }
+    let log = std::fs::read_to_string(chained.mesh.home(1).join("node.log")).unwrap();
+    assert!(!log.contains("\"reorganised\""), "{log}");
     chained.mesh.stop().await;
     chained.mesh.fsck();
 }

@@ -1,6 +1,6 @@
 //! Chains that reorganise, stop, and come back.
 
-use super::world::{Chained, anvil, ask, is_calm, number};
+use super::world::{Chained, Pace, anvil, ask, is_calm, number};
 use phalanx_governance::contracts::ChainCommand;
 use serde_json::json;
 use std::time::Duration;
@@ -79,6 +79,56 @@ async fn a_chain_that_is_killed_and_comes_back_is_caught_up_with_by_nodes_that_w
         assert!(is_calm(&chained.status(index).await), "{}", chained.status(index).await);
         assert_eq!(chained.receipts(index, "resume").await.len(), 1);
     }
+    chained.mesh.stop().await;
+    chained.mesh.fsck();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_chain_that_takes_back_what_was_obeyed_is_gone_on_with_when_the_owner_says_so() {
+    let anvil = anvil(&[]);
+    let pace = Pace { checkpoint_beats: 4_096, idle_beat_ms: 500 };
+    let mut chained = Chained::dev_at(&anvil.url(), pace).await;
+    let url = anvil.url();
+    let mine = async |blocks: u64| ask(&url, "anvil_mine", json!([format!("0x{blocks:x}")])).await;
+    mine(12).await;
+    chained.mesh.start().await;
+    chained.command(ChainCommand::PauseMesh).await;
+    mine(2).await;
+    chained.all_until("it is obeyed", |s| s["is_paused"] == true).await;
+    let obeyed = chained.status(0).await;
+    let head: phalanx_types::Hash = serde_json::from_value(obeyed["chain"]["commands_head"].clone()).unwrap();
+
+    // The block of the command goes, with all behind it. Nobody un-obeys.
+    ask(&url, "anvil_reorg", json!([5, []])).await;
+    mine(3).await;
+    let is_told = |s: &serde_json::Value| {
+        let alarms = s["chain"]["alarms"].as_array().unwrap();
+        alarms.iter().any(|a| a.as_str().unwrap().contains(&format!("owner command reconcile 1 {head}")))
+    };
+    chained.all_until("each node says what to do", is_told).await;
+    assert_eq!(chained.status(3).await["is_paused"], true);
+
+    // The owner's word has a number that was applied, and is heard all the same.
+    chained.command(ChainCommand::Reconcile { applied: 1, head }).await;
+    mine(2).await;
+    chained
+        .all_until("it is heard", |s| s["chain"]["commands_head"] != obeyed["chain"]["commands_head"])
+        .await;
+    chained.command(ChainCommand::ResumeMesh).await;
+    mine(2).await;
+    chained.all_until("the mesh goes on", |s| s["is_paused"] == false).await;
+    for index in 0..4 {
+        assert_eq!(chained.receipts(index, "reconcile").await.len(), 1);
+        assert_eq!(number(&chained.status(index).await, "/chain/commands_obeyed"), 2);
+    }
+    // And after a restart.
+    chained.mesh.devnet.kill(1).await;
+    chained.mesh.devnet.start(1).unwrap();
+    chained.mesh.ready().await;
+    chained.command(ChainCommand::PauseMesh).await;
+    mine(2).await;
+    chained.all_until("the next one is obeyed", |s| s["is_paused"] == true).await;
+    assert!(is_calm(&chained.status(1).await), "{}", chained.status(1).await);
     chained.mesh.stop().await;
     chained.mesh.fsck();
 }
