@@ -131,7 +131,7 @@ pub(crate) fn same_dimension(expected: usize, found: usize) -> Result<(), Error>
 pub(crate) fn round(coordinates: &[f64]) -> Result<Position, Error> {
     let mut raw = Vec::with_capacity(coordinates.len());
     for x in coordinates {
-        if !(x.abs() <= 2.0) {
+        if x.is_nan() || x.abs() > 2.0 {
             return Err(Error::TooFar);
         }
         // Scaling by a power of two is exact, and the cast is in range.
@@ -146,7 +146,8 @@ pub(crate) fn pull_in(mut position: Position) -> Result<Position, Error> {
     if let Err(Error::OutsideBall) = gap(&position) {
         let norm: u128 = position.0.iter().map(|x| u128::from(x.unsigned_abs()).pow(2)).sum();
         // The margin covers the few roundings of this line and of the products.
-        let factor = ((ONE_SQUARED - GAP_MIN) as f64 / norm as f64).sqrt() * (1.0 - 1.0 / (1u64 << 50) as f64);
+        let factor =
+            ((ONE_SQUARED - GAP_MIN) as f64 / norm as f64).sqrt() * (1.0 - 1.0 / (1u64 << 50) as f64);
         for x in &mut position.0 {
             // The cast cuts towards zero, so the norm only shrinks.
             *x = (*x as f64 * factor) as i64;
@@ -163,7 +164,9 @@ mod tests {
     fn the_edge_is_where_the_types_say() {
         // ‖x‖² = 1 − 2^-24 has no exact point on an axis: the largest x below it.
         let edge = U256::product(ONE_SQUARED - GAP_MIN, 1).isqrt() as i64;
-        for (x, valid) in [(edge, true), (-edge, true), (edge + 1, false), (i64::MIN, false), (i64::MAX, false)] {
+        for (x, valid) in
+            [(edge, true), (-edge, true), (edge + 1, false), (i64::MIN, false), (i64::MAX, false)]
+        {
             let position = Position(vec![x, 0]);
             assert_eq!(gap(&position).is_ok(), valid, "{x}");
             assert_eq!(position.is_valid(), valid, "{x}");

@@ -31,11 +31,12 @@
 //!   nothing else. Whatever orders by distance for agreement compares integers.
 //! - **G3** Nothing here panics: what cannot be answered is an [`Error`].
 
-#![cfg_attr(
-    test,
-    allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
-)]
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
 #![deny(clippy::indexing_slicing)]
+
+// The x87 unit rounds differently.
+#[cfg(all(target_arch = "x86", not(target_feature = "sse2")))]
+compile_error!("agreed numbers need IEEE arithmetic: build for a machine with SSE2");
 
 mod ball;
 mod error;

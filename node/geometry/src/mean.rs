@@ -21,8 +21,8 @@ pub const MEAN_WEIGHT_MAX: u64 = 1 << 40;
 
 /// A weighted mean of positions, kept as exact sums.
 ///
-/// Its position is right to `2^-41` in every coordinate, plus `2^-52/gap` in
-/// hyperbolic distance, for the gap of the outermost position that is in it.
+/// Its position is off by a distance of at most `√dimension · (2^-40/g + 2^-53/h)`,
+/// where `g` is the gap at the mean and `h` that of the outermost position in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mean {
     weight: u64,

@@ -5,6 +5,11 @@
 //! carries its gap, and every map computes the gap of its result from the gaps of
 //! its arguments. All formulas add what has one sign or subtract what is exact;
 //! none of them cancels.
+//!
+//! How wrong a point is: a map moves its result by about
+//! `(dimension + 24)·2^-53·(1/g + l)` in hyperbolic distance at most, where `g` is
+//! the least gap among what it makes on the way and `l` the length it went. At
+//! radius 18 in two dimensions that is 2^-24; tests hold it against big numbers.
 
 use crate::{Error, fixed};
 use phalanx_types::agent::Position;
@@ -73,7 +78,7 @@ impl Point {
         }
         // The largest coordinate is taken out, so that no square is lost.
         let largest = direction.iter().fold(0.0f64, |most, x| if x.abs() > most { x.abs() } else { most });
-        if direction.iter().any(|x| !x.is_finite()) || !(length.abs() <= LENGTH_MAX) {
+        if direction.iter().any(|x| !x.is_finite()) || length.is_nan() || length.abs() > LENGTH_MAX {
             return Err(Error::TooFar);
         }
         if largest <= 0.0 {

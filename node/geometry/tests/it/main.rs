@@ -1,1 +1,9 @@
+//! What geometry promises, against big numbers and small models.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod ball;
+mod big;
+mod mean;
+mod policy;
+mod weights;
