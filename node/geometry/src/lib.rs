@@ -42,6 +42,7 @@ mod ball;
 mod error;
 mod fixed;
 mod mean;
+pub mod nearest;
 mod point;
 mod reach;
 pub mod weights;

@@ -5,5 +5,6 @@
 mod ball;
 mod big;
 mod mean;
+mod nearest;
 mod policy;
 mod weights;
