@@ -1,0 +1,10 @@
+//! What geometry promises, against big numbers and small models.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod ball;
+mod big;
+mod mean;
+mod nearest;
+mod policy;
+mod weights;
