@@ -46,12 +46,6 @@ pub enum Error {
     /// Something was taken out of a mean that was never put in.
     #[error("more weight is taken out of a mean than was put in")]
     NotInMean,
-    /// More voters than the total weight has room for.
-    #[error("{found} voters; at most {max} fit a total below 2^32", max = crate::weights::VOTERS_MAX)]
-    TooManyVoters {
-        /// How many there are.
-        found: usize,
-    },
     /// A Euclidean ball that reaches the edge of the unit ball has no twin.
     #[error("a Euclidean ball that reaches the edge of the unit ball is no hyperbolic ball")]
     NoTwin,

@@ -43,6 +43,7 @@ mod error;
 mod fixed;
 mod mean;
 pub mod nearest;
+pub mod placing;
 mod point;
 mod reach;
 pub mod weights;

@@ -6,5 +6,6 @@ mod ball;
 mod big;
 mod mean;
 mod nearest;
+mod placing;
 mod policy;
 mod weights;

@@ -82,6 +82,6 @@ async fn a_checkpoint_file_is_checked_without_a_chain_and_a_set_that_anybody_can
     mesh["checkpoint"]["mesh"] = json!("11".repeat(32));
     told(&mesh, 1, "another mesh");
 
-    told(&forged(&chained, &genuine, 0), 1, "other validators than the genesis");
+    told(&forged(&chained, &genuine, 0), 1, "other validators than were named for it");
     told(&forged(&chained, &genuine, 3), 1, "only the chain knows");
 }
