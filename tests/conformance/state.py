@@ -9,7 +9,7 @@ from words import ZERO
 
 # 15.5 The types of the columns' keys.
 COLUMNS = ["u8", "name", "name", "key", "name", "name", "hash", "hash", "(name, name)", "(name, name, key)", "key",
-           "u64", "hash", "(key, key, Fault, u64)", "key", "name", "(u64, key)"]
+           "u64", "hash", "(key, key, Fault, u64)", "key", "name", "(u64, key)", "string"]
 
 
 def genesis_settings(genesis):

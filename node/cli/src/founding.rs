@@ -28,9 +28,11 @@ pub enum ModeWord {
     Centralized,
     /// One coordinator a region proposes and votes.
     Federated,
-    /// All propose in turn.
-    #[default]
+    /// All propose in turn and weigh alike.
     FullyDistributed,
+    /// All propose in turn; weights fall with the distance from the work.
+    #[default]
+    GeometricMesh,
 }
 
 /// What to found.
@@ -114,6 +116,7 @@ fn write_home(home: &Home, config: &NodeConfig, genesis: &Genesis) -> Result<()>
 fn mode(word: ModeWord, validators: &[Validator], regions: &[Name]) -> Result<Mode> {
     Ok(match word {
         ModeWord::FullyDistributed => Mode::FullyDistributed,
+        ModeWord::GeometricMesh => Mode::GeometricMesh,
         ModeWord::Centralized => {
             Mode::Centralized { succession: validators.iter().map(|v| v.vote_key).collect() }
         }

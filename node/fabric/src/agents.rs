@@ -95,6 +95,7 @@ impl Fabric {
         self.change_worker(&agent.worker, |worker| {
             worker.use_resources(&agent.spec.resources, &agent.gpus, take);
         });
+        self.index.weigh_agent(agent, take);
         if take {
             self.index.agents.entry(agent.worker.clone()).or_default().insert(*id);
         } else {

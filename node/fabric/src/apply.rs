@@ -7,11 +7,8 @@ use crate::{
 };
 use phalanx_types::{
     AgentId, Evidence, Field, Hash, Height, JobId, LedgerMark, Operation, PublicKey, ReceiptDraft,
-    ReceiptKind, RegisteredSet, Round, SignedEnvelope, TimeMs, ValidatorSet, Weight,
-    params::Verification,
-    shard::LatencyEntry,
-    state::StateChange,
-    validator::{EqualWeights, WeightFunction},
+    ReceiptKind, RegisteredSet, Round, SignedEnvelope, TimeMs, ValidatorSet, Weight, params::Verification,
+    shard::LatencyEntry, state::StateChange,
 };
 use std::sync::Arc;
 
@@ -103,18 +100,6 @@ impl Fabric {
     /// refused with a receipt.
     #[must_use]
     pub fn apply(&self, ctx: &BeatContext, inputs: &[Input<'_>], evidence: &[Evidence]) -> (Self, Applied) {
-        self.apply_weighted(ctx, inputs, evidence, &EqualWeights)
-    }
-
-    /// [`Self::apply`] with a weight function for the next height's set.
-    #[must_use]
-    pub fn apply_weighted(
-        &self,
-        ctx: &BeatContext,
-        inputs: &[Input<'_>],
-        evidence: &[Evidence],
-        weigh: &dyn WeightFunction,
-    ) -> (Self, Applied) {
         let mut next = self.clone();
         let mut drafts = Drafts::default();
         next.note_misses(ctx);
@@ -141,7 +126,11 @@ impl Fabric {
         next.run(&pending, Step::Intake, now, &mut drafts);
         next.assign_all(now, &mut drafts);
         next.forget_old_evidence(ctx.height);
-        next.turn_set(weigh, &mut drafts);
+        let checkpoint_due = next.is_checkpoint();
+        if checkpoint_due {
+            next.survey();
+        }
+        next.turn_set(&mut drafts);
         let registered = next.settings.registered;
         if registered.changes() {
             drafts
@@ -151,7 +140,6 @@ impl Fabric {
                 .text("next_set", registered.next)
                 .done();
         }
-        let checkpoint_due = next.is_checkpoint();
         if checkpoint_due {
             drafts
                 .note(ReceiptKind::CheckpointClosed, ctx.height, &Origin::fabric())

@@ -9,7 +9,7 @@ use crate::{
 use phalanx_types::{
     Genesis, Height, LedgerMark, ReceiptKind, RegisteredSet, Weight,
     genesis::GenesisError,
-    validator::{EqualWeights, Member, ValidatorSet},
+    validator::{Member, ValidatorSet},
 };
 use std::sync::Arc;
 
@@ -77,7 +77,7 @@ impl Fabric {
             fabric.validators.insert(validator.vote_key, state);
         }
         let first = fabric
-            .set_for(&genesis.mode, Height::FIRST, &EqualWeights)
+            .set_for(&genesis.mode, Height::FIRST)
             .ok_or(GenesisError::Unknown { what: "voting validator", which: "of any kind".to_owned() })?;
         fabric.sets.insert(Height::FIRST, first.clone());
         fabric.settings.next_set = first.clone();

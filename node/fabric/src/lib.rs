@@ -43,6 +43,7 @@ mod genesis;
 mod intake;
 mod jobs;
 mod owner;
+mod places;
 mod receipts;
 mod refusal;
 mod routing;

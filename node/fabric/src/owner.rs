@@ -14,7 +14,7 @@ use phalanx_types::{
     shard::{SHARDS_MAX, ShardSpec},
     tags,
     tenant::TENANT_KEYS_MAX,
-    validator::{EqualWeights, VALIDATORS_MAX, WEIGHT_MAX},
+    validator::{VALIDATORS_MAX, WEIGHT_MAX},
 };
 use std::collections::BTreeSet;
 
@@ -216,7 +216,7 @@ impl Fabric {
     /// Whether, after a change, validators that are there could decide alone.
     fn check_quorum(&self, what: &str) -> Result<(), Refusal> {
         let next = self.settings.height.saturating_add(2);
-        if self.set_for(&self.settings.mode, next, &EqualWeights).is_none() {
+        if self.set_for(&self.settings.mode, next).is_none() {
             return Err(Refusal::NoQuorum(format!("{what} leaves nobody to vote")));
         }
         if self.is_quorum_live() {

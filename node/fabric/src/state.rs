@@ -7,9 +7,11 @@ use crate::{
 };
 use borsh::{BorshDeserialize, BorshSerialize};
 use imbl::{OrdMap, OrdSet};
+use phalanx_geometry::Mean;
 use phalanx_types::{
     AgentId, AgentSpec, Hash, Height, JobId, JobSpec, LedgerMark, MicroUnits, Name, Observation, Outcome,
     Params, PublicKey, RegisteredSet, TimeMs, Validator, ValidatorSet, WorkerOffer,
+    agent::Position,
     evidence::Fault,
     params::{Mode, Verification},
     shard::ShardSpec,
@@ -275,6 +277,8 @@ pub struct Fabric {
     pub(crate) policies: Table<Name, Vec<u8>>,
     /// What validators see of commands that were not applied yet.
     pub(crate) observations: Table<(u64, PublicKey), Observation>,
+    /// Places of regions by name, and the focus.
+    pub(crate) places: Table<String, Position>,
     // Derived.
     pub(crate) index: Index,
     pub(crate) next_set: Arc<ValidatorSet>,
@@ -289,6 +293,8 @@ pub(crate) struct Index {
     pub running: OrdMap<Name, OrdSet<u64>>,
     /// Agents of each worker that has any.
     pub agents: OrdMap<Name, OrdSet<AgentId>>,
+    /// The mean of the places of all agents, if there is any.
+    pub agents_mean: Option<Mean>,
     /// Workers of each shard that has any.
     pub workers: OrdMap<Name, OrdSet<Name>>,
     /// The same, laid out for routing. Thrown away when an offer changes.
@@ -323,6 +329,7 @@ impl Fabric {
             peers: Table::new(14),
             policies: Table::new(15),
             observations: Table::new(16),
+            places: Table::new(17),
             index: Index::default(),
             next_set,
         }
@@ -351,6 +358,7 @@ impl Fabric {
         self.peers.drain(&mut changes);
         self.policies.drain(&mut changes);
         self.observations.drain(&mut changes);
+        self.places.drain(&mut changes);
         changes
     }
 
@@ -375,6 +383,7 @@ impl Fabric {
             self.peers.len(),
             self.policies.len(),
             self.observations.len(),
+            self.places.len(),
         ]
         .into_iter()
         .fold(0, usize::saturating_add)
@@ -401,6 +410,7 @@ impl Fabric {
             self.peers.entries(),
             self.policies.entries(),
             self.observations.entries(),
+            self.places.entries(),
         ]
         .concat()
     }
@@ -439,6 +449,7 @@ impl Fabric {
                     14 => fabric.peers.load(&key, &value)?,
                     15 => fabric.policies.load(&key, &value)?,
                     16 => fabric.observations.load(&key, &value)?,
+                    17 => fabric.places.load(&key, &value)?,
                     other => return Err(LoadError::Column(other)),
                 }
             }
@@ -455,6 +466,7 @@ impl Fabric {
         }
         for (id, agent) in self.agents.iter() {
             index.agents.entry(agent.worker.clone()).or_default().insert(*id);
+            index.weigh_agent(agent, true);
         }
         for (name, worker) in self.workers.iter() {
             index.workers.entry(worker.offer.region.clone()).or_default().insert(name.clone());

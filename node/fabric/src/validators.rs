@@ -10,9 +10,7 @@ use crate::{
     state::ValidatorState,
 };
 use phalanx_types::{
-    Height, PublicKey, ReceiptKind, Validator, ValidatorSet, Weight,
-    params::Mode,
-    validator::{EqualWeights, Member, WeightFunction},
+    Height, PublicKey, ReceiptKind, Validator, ValidatorSet, Weight, params::Mode, validator::Member,
 };
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -37,8 +35,9 @@ impl Fabric {
         all().filter(|v| chosen.contains(&v.vote_key)).collect()
     }
 
-    /// In which order members propose at `height`.
-    fn proposers(&self, mode: &Mode, members: &[PublicKey], height: Height) -> Vec<PublicKey> {
+    /// In which order voters propose at `height`.
+    fn proposers(&self, mode: &Mode, voters: &[Validator], height: Height) -> Vec<PublicKey> {
+        let members: Vec<PublicKey> = voters.iter().map(|v| v.vote_key).collect();
         let rotated = |mut list: Vec<PublicKey>| {
             let by = height.0.checked_rem(list.len() as u64).unwrap_or(0);
             list.rotate_left(usize::try_from(by).unwrap_or(0));
@@ -55,37 +54,30 @@ impl Fabric {
                 order.extend(rotated(rest));
                 order
             }
-            Mode::Federated { .. } | Mode::FullyDistributed | Mode::GeometricMesh => {
-                rotated(members.to_vec())
-            }
+            Mode::Federated { .. } | Mode::FullyDistributed => rotated(members),
+            Mode::GeometricMesh => rotated(self.by_centrality(voters)),
         };
         let missed = |key: &&PublicKey| self.validators.get(key).is_some_and(|v| v.missed.is_some());
         let (late, present): (Vec<&PublicKey>, Vec<&PublicKey>) = order.iter().partition(missed);
         present.into_iter().chain(late).copied().collect()
     }
 
-    /// The set for `height` under a mode and a weight function.
-    pub(crate) fn set_for(
-        &self,
-        mode: &Mode,
-        height: Height,
-        weigh: &dyn WeightFunction,
-    ) -> Option<ValidatorSet> {
+    /// The set for `height` under a mode.
+    pub(crate) fn set_for(&self, mode: &Mode, height: Height) -> Option<ValidatorSet> {
         let voters = self.voters(mode);
-        let weights = weigh.weights(&voters);
+        let weights = self.vote_weights(mode, &voters);
         let members: Vec<Member> = voters
             .iter()
             .zip(weights)
             .map(|(v, weight)| Member { key: v.vote_key, weight: Weight(weight) })
             .collect();
-        let keys: Vec<PublicKey> = voters.iter().map(|v| v.vote_key).collect();
-        ValidatorSet::new(members, self.proposers(mode, &keys, height)).ok()
+        ValidatorSet::new(members, self.proposers(mode, &voters, height)).ok()
     }
 
     /// Whether those that have not missed their turn could decide alone.
     pub(crate) fn is_quorum_live(&self) -> bool {
         let next = self.settings.height.saturating_add(2);
-        let Some(set) = self.set_for(&self.settings.mode, next, &EqualWeights) else { return false };
+        let Some(set) = self.set_for(&self.settings.mode, next) else { return false };
         let live = set
             .members()
             .iter()
@@ -116,10 +108,10 @@ impl Fabric {
     }
 
     /// Computes the set that decides the next height, and notes a change.
-    pub(crate) fn turn_set(&mut self, weigh: &dyn WeightFunction, drafts: &mut Drafts) {
+    pub(crate) fn turn_set(&mut self, drafts: &mut Drafts) {
         let next = self.settings.height.next();
         // Commands and convictions that would leave no set are refused before.
-        let Some(set) = self.set_for(&self.settings.mode, next, weigh) else { return };
+        let Some(set) = self.set_for(&self.settings.mode, next) else { return };
         self.settings.last_set = std::mem::replace(&mut self.settings.next_set, set.clone());
         if set.members() != self.settings.last_set.members() {
             self.sets.insert(next, set.clone());

@@ -29,14 +29,17 @@ pub enum MeshMode {
     Centralized,
     /// One coordinator a region; the other nodes of a region succeed it.
     Federated,
-    /// All propose in turn.
-    #[default]
+    /// All propose in turn and weigh alike.
     FullyDistributed,
+    /// All propose in turn; weights fall with the distance from the work.
+    #[default]
+    GeometricMesh,
 }
 
 impl MeshMode {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Centralized, Self::Federated, Self::FullyDistributed];
+    pub const ALL: [Self; 4] =
+        [Self::Centralized, Self::Federated, Self::FullyDistributed, Self::GeometricMesh];
 
     /// The mode for these validators.
     pub(crate) fn of(self, validators: &[Validator]) -> Mode {
@@ -52,6 +55,7 @@ impl MeshMode {
                 Mode::Federated { coordinators }
             }
             Self::FullyDistributed => Mode::FullyDistributed,
+            Self::GeometricMesh => Mode::GeometricMesh,
         }
     }
 }
@@ -62,13 +66,14 @@ impl fmt::Display for MeshMode {
             Self::Centralized => "centralized",
             Self::Federated => "federated",
             Self::FullyDistributed => "fully_distributed",
+            Self::GeometricMesh => "geometric_mesh",
         })
     }
 }
 
 /// A word that is no mode.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is no mode: use centralized, federated or fully_distributed")]
+#[error("{0:?} is no mode: use centralized, federated, fully_distributed or geometric_mesh")]
 pub struct UnknownMode(String);
 
 impl FromStr for MeshMode {
@@ -132,7 +137,7 @@ impl MeshScenario {
             seed,
             beats,
             faults,
-            mode: MeshMode::FullyDistributed,
+            mode: MeshMode::GeometricMesh,
             byzantine: None,
             probe: None,
             cuts: Vec::new(),

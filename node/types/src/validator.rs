@@ -40,23 +40,6 @@ pub struct Validator {
     pub label: Name,
 }
 
-/// Gives validators their voting weights. Pure: state in, weights out.
-pub trait WeightFunction {
-    /// One weight for each entry, in order. Zero and values above
-    /// [`WEIGHT_MAX`] are moved into range by [`ValidatorSet::new`].
-    fn weights(&self, validators: &[Validator]) -> Vec<u64>;
-}
-
-/// Everybody counts the same: `centralized`, `federated`, `fully_distributed`.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct EqualWeights;
-
-impl WeightFunction for EqualWeights {
-    fn weights(&self, validators: &[Validator]) -> Vec<u64> {
-        vec![1; validators.len()]
-    }
-}
-
 /// One member of a weighted set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

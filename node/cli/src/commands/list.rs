@@ -45,7 +45,7 @@ pub fn run(home: &Home, format: Format, args: Args) -> Result<Code> {
             ("tenants", &["tenant.name", "jobs", "agents", "cpu_milli", "memory_mib", "gpu_milli"])
         }
         What::Validators => {
-            ("validators", &["entry.label", "entry.region", "entry.vote_key", "is_quarantined"])
+            ("validators", &["entry.label", "entry.region", "weight", "entry.vote_key", "is_quarantined"])
         }
     };
     let rows = super::get(home, &format!("/v1/list/{name}"))?;

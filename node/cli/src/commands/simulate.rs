@@ -41,8 +41,9 @@ pub enum Command {
         /// none.
         #[arg(long, default_value = "all")]
         faults: FaultSet,
-        /// Who proposes: centralized, federated or fully_distributed.
-        #[arg(long, default_value_t = MeshMode::FullyDistributed)]
+        /// Who proposes and who weighs: centralized, federated, fully_distributed or
+        /// geometric_mesh.
+        #[arg(long, default_value_t = MeshMode::default())]
         mode: MeshMode,
     },
     /// The documents' fabric: four shards, six workers, a worker that dies, a

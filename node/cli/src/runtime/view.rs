@@ -7,7 +7,7 @@ use super::{
 };
 use futures::{FutureExt, future::BoxFuture};
 use phalanx_api::{Answer, ApiError, NodeView, StatusCode};
-use phalanx_fabric::{Fabric, Job, Phase};
+use phalanx_fabric::{Fabric, Job, Phase, ValidatorState};
 use phalanx_ledger::{Ledger, RocksKv, StoreError, proof};
 use phalanx_p2p::{MeshHandle, PeerKey};
 use phalanx_replica::{Decision, IntakeError, PoolError};
@@ -224,7 +224,18 @@ impl View {
                 })
                 .collect(),
             "tenants" => to_json(&fabric.tenants().map(|(_, t)| t).collect::<Vec<_>>())?,
-            "validators" => to_json(&fabric.validators().map(|(_, v)| v).collect::<Vec<_>>())?,
+            "validators" => {
+                // As of the next height, with who votes how much.
+                let set = fabric.validator_set();
+                let height = fabric.height().next();
+                let row = |(key, validator): (&PublicKey, &ValidatorState)| -> Result<Value, ApiError> {
+                    let mut row = to_json(validator)?;
+                    row["weight"] = set.weight_of(key).map_or(0, |w| w.0).to_string().into();
+                    row["height"] = height.to_string().into();
+                    Ok(row)
+                };
+                fabric.validators().map(row).collect::<Result<_, _>>()?
+            }
             "checkpoints" => {
                 let list = self.ask(|ledger| {
                     let last = ledger.tip().checkpoint.0;

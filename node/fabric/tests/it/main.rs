@@ -15,6 +15,7 @@ mod chain;
 mod event_loop;
 mod evidence;
 mod latency;
+mod places;
 mod refusals;
 mod runs;
 mod scores;

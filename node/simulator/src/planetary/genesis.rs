@@ -49,7 +49,7 @@ pub(super) fn found(seed: u64, label: &str) -> Result<Founding, DecodeError> {
         chain: None,
         owner: owner.public(),
         validators,
-        mode: Mode::FullyDistributed,
+        mode: Mode::GeometricMesh,
         verification: Verification::FullAudit,
         shards: planetary.shards,
         latencies: planetary.latencies,

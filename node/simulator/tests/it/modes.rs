@@ -27,3 +27,8 @@ fn federated_stands_crashes_and_lost_messages() {
 fn fully_distributed_stands_crashes_and_lost_messages() {
     stands_crashes(MeshMode::FullyDistributed);
 }
+
+#[test]
+fn geometric_mesh_stands_crashes_and_lost_messages() {
+    stands_crashes(MeshMode::GeometricMesh);
+}

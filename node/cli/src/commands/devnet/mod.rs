@@ -4,7 +4,7 @@ mod owner;
 
 use crate::{
     founding::{self, ModeWord, Plan, TENANT},
-    output::{Code, Failure, Format, say},
+    output::{Code, Failure, Format, say, text},
 };
 use anyhow::{Context, Result};
 use owner::DevChain;
@@ -169,6 +169,7 @@ pub fn run(format: Format, args: Args) -> Result<Code> {
             let judgement = phalanx_devnet::run(&mut devnet, &plan).await?;
             if format == Format::Text {
                 say(&report(&judgement, &names));
+                say(&weights(&devnet).await?);
             }
             let is_proven = prove(format, &devnet, &judgement, &binary, &out).await?;
             let shown = match &chain {
@@ -207,6 +208,19 @@ pub fn run(format: Format, args: Args) -> Result<Code> {
         let is_good = judgement.is_good() && is_proven && is_obeyed && killed.is_empty();
         Ok(if is_good { Code::Done } else { Code::Refused })
     })
+}
+
+/// Who votes with which weight, as the first node has it.
+async fn weights(devnet: &Devnet) -> Result<String> {
+    let Some(client) = devnet.clients().into_iter().next() else { return Ok(String::new()) };
+    let rows = client.get("/v1/list/validators").await?;
+    let rows = rows.as_array().map(Vec::as_slice).unwrap_or_default();
+    let height = rows.first().map(|row| text(&row["height"])).unwrap_or_default();
+    let each: Vec<String> = rows
+        .iter()
+        .map(|row| format!("{} {}", text(&row["entry"]["region"]), text(&row["weight"])))
+        .collect();
+    Ok(format!("vote weights of height {height}: {}", each.join(", ")))
 }
 
 fn report(judgement: &Judgement, names: &[String]) -> String {

@@ -1,0 +1,174 @@
+//! Where the regions and the work are, for votes that weigh by distance.
+//!
+//! - **P1** Places and focus are agreed state. They are looked at anew in the beat that
+//!   closes a checkpoint, and stay until they would move by more than [`STILL`]: so a set
+//!   of validators lasts, and whoever joins has few hand-overs to check.
+//! - **P2** A region's place follows from the agreed latencies, and a latency is agreed by
+//!   more than two thirds of the weight of both its regions: a liar can make its own region
+//!   look farther from another, never nearer.
+//! - **P3** The focus is the mean of the places of all work that waits or runs; the origin
+//!   when there is none.
+//! - **P4** While there is no focus, before the first checkpoint, all weigh alike.
+
+use crate::{
+    Fabric,
+    state::{Agent, Index},
+};
+use phalanx_geometry::{Ball, Curvature, Error, Mean, Point, placing, weights};
+use phalanx_types::{
+    Name, Validator,
+    agent::{DIMENSION_DEFAULT, Position},
+    params::Mode,
+};
+use std::collections::BTreeSet;
+
+/// Milliseconds of latency that are one unit of length.
+const UNIT_MS: f64 = 100.0;
+/// The longest length between two regions: what is further away weighs nothing anyway.
+const LENGTH_MAX: f64 = 8.0;
+/// Places and focus that would move by less stay, in units of length.
+const STILL: f64 = 0.02;
+/// How often each region is moved for a checkpoint, and at most how many moves that may be.
+const ROUNDS: u32 = 40;
+const MOVES_MAX: usize = 40_000;
+/// Key of the focus; regions have theirs from their names.
+const FOCUS: &str = "";
+
+fn ball() -> Ball {
+    Ball::new(Curvature::ONE)
+}
+
+impl Index {
+    /// Takes an agent's place into the mean of all, or out of it. Positions of other
+    /// dimensions have no part in it.
+    pub(crate) fn weigh_agent(&mut self, agent: &Agent, is_in: bool) {
+        let position = &agent.spec.position;
+        if position.0.len() != DIMENSION_DEFAULT {
+            return;
+        }
+        let mean = match &mut self.agents_mean {
+            Some(mean) => mean,
+            None => match Mean::new(DIMENSION_DEFAULT) {
+                Ok(new) => self.agents_mean.insert(new),
+                Err(_) => return,
+            },
+        };
+        // Spawned positions are valid, and few enough.
+        let done = if is_in { mean.insert(position, 1) } else { mean.remove(position, 1) };
+        debug_assert!(done.is_ok(), "{done:?}");
+        if mean.weight() == 0 {
+            self.agents_mean = None;
+        }
+    }
+}
+
+impl Fabric {
+    /// The place of a region, once there is one.
+    #[must_use]
+    pub fn place(&self, region: &Name) -> Option<&Position> {
+        self.places.get(&region.to_string())
+    }
+
+    /// The mean of the places of all work, as of the last checkpoint.
+    #[must_use]
+    pub fn focus(&self) -> Option<&Position> {
+        self.places.get(&FOCUS.to_owned())
+    }
+
+    /// Looks where everything is (P1).
+    pub(crate) fn survey(&mut self) {
+        let done = self.place_regions().and_then(|()| self.find_focus());
+        // All that comes in is valid; a mesh without places votes with equal weights.
+        debug_assert!(done.is_ok(), "{done:?}");
+    }
+
+    fn put_place(&mut self, key: String, place: Position) -> Result<(), Error> {
+        let is_still = match self.places.get(&key) {
+            Some(before) => ball().distance(before, &place)?.to_f64() < STILL,
+            None => false,
+        };
+        if !is_still {
+            self.places.insert(key, place);
+        }
+        Ok(())
+    }
+
+    /// How far two regions should be from each other (P2).
+    fn length_between(&self, a: &Name, b: &Name) -> f64 {
+        let both = u64::from(self.latency(a, b)).saturating_add(self.latency(b, a).into());
+        (both as f64 / (2.0 * UNIT_MS)).min(LENGTH_MAX)
+    }
+
+    fn place_regions(&mut self) -> Result<(), Error> {
+        let mut regions: BTreeSet<Name> = self.shards.iter().map(|(name, _)| name.clone()).collect();
+        regions.extend(self.validators.iter().map(|(_, v)| v.entry.region.clone()));
+        let regions: Vec<Name> = regions.into_iter().collect();
+        let mut points = Vec::with_capacity(regions.len());
+        for (index, region) in regions.iter().enumerate() {
+            points.push(match self.place(region) {
+                Some(place) => Point::try_from(place)?,
+                None => placing::beginning(DIMENSION_DEFAULT, index)?,
+            });
+        }
+        let moves = regions.len().saturating_mul(regions.len());
+        let rounds = u32::try_from(MOVES_MAX.checked_div(moves).unwrap_or(0)).unwrap_or(u32::MAX);
+        let between = |a: usize, b: usize| match (regions.get(a), regions.get(b)) {
+            (Some(a), Some(b)) => self.length_between(a, b),
+            _ => 0.0,
+        };
+        placing::relax(&ball(), &mut points, between, rounds.clamp(1, ROUNDS))?;
+        for (region, point) in regions.iter().zip(points) {
+            self.put_place(region.to_string(), point.to_position()?)?;
+        }
+        let gone: Vec<String> = self
+            .places
+            .iter()
+            .map(|(key, _)| key.clone())
+            .filter(|key| key != FOCUS && !regions.iter().any(|region| region.as_str() == key))
+            .collect();
+        for key in gone {
+            self.places.remove(&key);
+        }
+        Ok(())
+    }
+
+    /// The mean of all work (P3).
+    fn find_focus(&mut self) -> Result<(), Error> {
+        let mut mean = match &self.index.agents_mean {
+            Some(agents) => agents.clone(),
+            None => Mean::new(DIMENSION_DEFAULT)?,
+        };
+        let waiting = self.index.queues.iter().map(|(shard, queue)| (shard, queue.len()));
+        let running = self.index.running.iter().filter_map(|(worker, jobs)| {
+            self.workers.get(worker).map(|worker| (&worker.offer.region, jobs.len()))
+        });
+        for (region, count) in waiting.chain(running) {
+            if let Some(place) = self.place(region) {
+                mean.insert(place, count as u64)?;
+            }
+        }
+        self.put_place(FOCUS.to_owned(), mean.position()?)
+    }
+
+    /// The weight of each of these votes under a mode, not yet capped.
+    pub(crate) fn vote_weights(&self, mode: &Mode, voters: &[Validator]) -> Vec<u64> {
+        let focus = self.focus().filter(|_| matches!(mode, Mode::GeometricMesh));
+        let weight = |voter: &Validator| {
+            let (focus, place) = (focus?, self.place(&voter.region)?);
+            weights::raw_weight(&ball(), self.settings.params.vote_decay_ppm, place, focus).ok()
+        };
+        voters.iter().map(|voter| weight(voter).map_or(1, |weight| weight.0)).collect()
+    }
+
+    /// The voters, the most central first, ties by key; by key while there are no places.
+    pub(crate) fn by_centrality(&self, voters: &[Validator]) -> Vec<phalanx_types::PublicKey> {
+        let placed = voters.iter().map(|v| {
+            let place = self.place(&v.region).cloned();
+            (v.vote_key, place.unwrap_or_else(|| Position::origin(DIMENSION_DEFAULT)))
+        });
+        let placed: Vec<_> = placed.collect();
+        let keys = || placed.iter().map(|(key, _)| *key).collect();
+        phalanx_geometry::order_by_centrality(&Position::origin(DIMENSION_DEFAULT), &placed)
+            .unwrap_or_else(|_| keys())
+    }
+}

@@ -1,0 +1,11 @@
+//! What geometry promises, against big numbers and small models.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod ball;
+mod big;
+mod mean;
+mod nearest;
+mod placing;
+mod policy;
+mod weights;
