@@ -74,6 +74,7 @@ impl CosignStore {
     /// When it is in use, damaged, or cannot be made.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         let is_new = crate::rocks::is_new(path)?;
+        crate::rocks::check_logs(path)?;
         let mut options = Options::default();
         options.create_if_missing(is_new);
         options.set_paranoid_checks(true);

@@ -132,6 +132,39 @@ fn a_flipped_byte_of_any_file_is_refused_found_or_without_effect_slow() {
     flip_files(300);
 }
 
+/// RocksDB comes back from none of them.
+#[test]
+fn a_record_whose_kind_has_changed_is_refused_and_not_waited_for() {
+    let fixture = fixture();
+    let from = fixture.folder.path();
+    let is_log: fn(&str) -> bool = |name| name.starts_with("MANIFEST") || name.ends_with(".log");
+    for file in files(from, is_log) {
+        let bytes = fs::read(&file).unwrap();
+        let (mut at, mut records) = (0, 0);
+        while at + 7 <= bytes.len() {
+            let len = usize::from(u16::from_le_bytes([bytes[at + 4], bytes[at + 5]]));
+            // The first, the last, and some between them.
+            if records % 9 == 0 || at + 7 + len == bytes.len() {
+                for kind in [5, 8, 9, 10, 130, 255] {
+                    let damaged = copy(from);
+                    let mut changed = bytes.clone();
+                    changed[at + 6] = kind;
+                    fs::write(damaged.path().join(file.file_name().unwrap()), changed).unwrap();
+                    let error = RocksKv::open(damaged.path()).unwrap_err().to_string();
+                    assert!(
+                        error.contains(&format!("at byte {at}")) && error.contains("put back"),
+                        "{error}"
+                    );
+                }
+            }
+            at += 7 + len;
+            records += 1;
+        }
+        assert_eq!(at, bytes.len(), "{}", file.display());
+        assert!(records > 3, "{}", file.display());
+    }
+}
+
 #[test]
 fn a_log_that_was_cut_anywhere_ends_after_a_whole_beat() {
     let fixture = fixture();
