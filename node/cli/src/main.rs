@@ -76,6 +76,9 @@ enum Command {
     List(commands::list::Args),
     /// Prints decisions as they fall, one JSON line each.
     Events,
+    /// Shows where regions and work are.
+    #[command(subcommand)]
+    Geometry(commands::geometry::Command),
     /// Checks and explains settings.
     #[command(subcommand)]
     Config(commands::config::Command),
@@ -121,6 +124,7 @@ fn run(cli: Cli) -> anyhow::Result<Code> {
         Command::Snapshot(command) => commands::snapshot::run(&home, format, &command),
         Command::Peers(command) => commands::peers::run(&home, format, command),
         Command::Chain(command) => commands::chain::run(&home, format, command),
+        Command::Geometry(command) => commands::geometry::run(&home, format, command),
         Command::Owner(command) => commands::owner::run(&home, format, *command),
         Command::List(args) => commands::list::run(&home, format, args),
         Command::Events => commands::events::run(&home),

@@ -75,6 +75,11 @@ impl Fabric {
         self.places.get(&FOCUS.to_owned())
     }
 
+    /// The regions that have a place, with it.
+    pub fn placed_regions(&self) -> impl Iterator<Item = (&str, &Position)> {
+        self.places.iter().filter(|(key, _)| *key != FOCUS).map(|(key, place)| (key.as_str(), place))
+    }
+
     /// Looks where everything is (P1).
     pub(crate) fn survey(&mut self) {
         let done = self.place_regions().and_then(|()| self.find_focus());

@@ -44,6 +44,7 @@ mod fixed;
 mod mean;
 pub mod nearest;
 pub mod placing;
+pub mod plot;
 mod point;
 mod reach;
 pub mod weights;

@@ -31,7 +31,7 @@ pub fn beginning(dimension: usize, index: usize) -> Result<Point, Error> {
 /// pair, for so many rounds; then moves all so that their mean is the origin.
 ///
 /// # Errors
-/// When the dimensions differ, or a wanted length is not between 0 and 12.
+/// When the dimensions differ, or a wanted length is not between 0 and [`WANTED_MAX`].
 pub fn relax(
     ball: &Ball,
     points: &mut [Point],
@@ -68,7 +68,7 @@ pub fn relax(
 }
 
 /// The longest length that may be wanted.
-const WANTED_MAX: f64 = 12.0;
+pub const WANTED_MAX: f64 = 12.0;
 /// Nearer than this nothing is towards.
 const LEAST: f64 = 1e-9;
 

@@ -7,6 +7,7 @@ pub mod checkpoint;
 pub mod config;
 pub mod devnet;
 pub mod events;
+pub mod geometry;
 pub mod init;
 pub mod job;
 pub mod ledger;

@@ -13,7 +13,7 @@ use phalanx_p2p::{MeshHandle, PeerKey};
 use phalanx_replica::{Decision, IntakeError, PoolError};
 use phalanx_types::{
     Checkpoint, Hash, Height, JobId, Operation, PublicKey, Receipt, ReceiptIndex, ReceiptKind,
-    SignedEnvelope, cosign::Cosignatures, units::CheckpointNumber,
+    SignedEnvelope, agent::Position, cosign::Cosignatures, units::CheckpointNumber,
 };
 use serde_json::{Value, json};
 use std::{sync::Arc, time::Duration};
@@ -236,6 +236,16 @@ impl View {
                 };
                 fabric.validators().map(row).collect::<Result<_, _>>()?
             }
+            // Regions and the focus; where agents are is nobody else's to know.
+            "places" => {
+                let regions = fabric.placed_regions().map(|(region, place)| (region.to_owned(), place));
+                let focus = fabric.focus().map(|place| ("focus".to_owned(), place));
+                let row = |(name, place): (String, &Position), is_focus: bool| {
+                    let place: Vec<String> = place.0.iter().map(ToString::to_string).collect();
+                    json!({"name": name, "is_focus": is_focus, "place": place})
+                };
+                regions.map(|it| row(it, false)).chain(focus.map(|it| row(it, true))).collect()
+            }
             "checkpoints" => {
                 let list = self.ask(|ledger| {
                     let last = ledger.tip().checkpoint.0;
@@ -253,7 +263,7 @@ impl View {
             other => {
                 return Err(ApiError::bad_request(
                     format!("there is no list {other:?}"),
-                    "ask for jobs, workers, shards, agents, tenants, validators or checkpoints",
+                    "ask for jobs, workers, shards, agents, tenants, validators, places or checkpoints",
                 ));
             }
         })

@@ -7,5 +7,6 @@ mod big;
 mod mean;
 mod nearest;
 mod placing;
+mod plot;
 mod policy;
 mod weights;

@@ -3,6 +3,7 @@
 mod owner;
 
 use crate::{
+    commands::geometry,
     founding::{self, ModeWord, Plan, TENANT},
     output::{Code, Failure, Format, say, text},
 };
@@ -169,7 +170,7 @@ pub fn run(format: Format, args: Args) -> Result<Code> {
             let judgement = phalanx_devnet::run(&mut devnet, &plan).await?;
             if format == Format::Text {
                 say(&report(&judgement, &names));
-                say(&weights(&devnet).await?);
+                say(&weights(&devnet, &out).await?);
             }
             let is_proven = prove(format, &devnet, &judgement, &binary, &out).await?;
             let shown = match &chain {
@@ -210,8 +211,8 @@ pub fn run(format: Format, args: Args) -> Result<Code> {
     })
 }
 
-/// Who votes with which weight, as the first node has it.
-async fn weights(devnet: &Devnet) -> Result<String> {
+/// Who votes with which weight, and where that was drawn, as the first node has it.
+async fn weights(devnet: &Devnet, out: &Path) -> Result<String> {
     let Some(client) = devnet.clients().into_iter().next() else { return Ok(String::new()) };
     let rows = client.get("/v1/list/validators").await?;
     let rows = rows.as_array().map(Vec::as_slice).unwrap_or_default();
@@ -220,7 +221,12 @@ async fn weights(devnet: &Devnet) -> Result<String> {
         .iter()
         .map(|row| format!("{} {}", text(&row["entry"]["region"]), text(&row["weight"])))
         .collect();
-    Ok(format!("vote weights of height {height}: {}", each.join(", ")))
+    let picture = out.join("disk.svg");
+    let drawn = match geometry::plot(&client.get("/v1/list/places").await?, &picture) {
+        Ok(count) => format!("{count} places drawn in {}", picture.display()),
+        Err(error) => format!("no places drawn: {error}"),
+    };
+    Ok(format!("vote weights of height {height}: {}\n{drawn}", each.join(", ")))
 }
 
 fn report(judgement: &Judgement, names: &[String]) -> String {
