@@ -97,6 +97,26 @@ fn agents_draw_the_focus_and_leave_it() {
 }
 
 #[test]
+fn a_focus_that_would_hardly_move_stays() {
+    let mut world = planets(Mode::GeometricMesh);
+    world.offer_all("earth.1");
+    // Distances from the first: nothing, 0.003, 0.17.
+    let focus: Vec<Position> = [0, 1 << 30, 1 << 36]
+        .into_iter()
+        .map(|moved| {
+            let position = Position(vec![(1 << (COORDINATE_FRACTION_BITS - 1)) + moved, 0, 0, 0, 0, 0, 0, 0]);
+            let (id, _) = world.spawn(phalanx_types::AgentSpec { position, ..agent("earth") });
+            checkpoint(&mut world);
+            let focus = world.fabric.focus().unwrap().clone();
+            world.one(key("tenant"), Operation::TerminateAgent { agent: id });
+            focus
+        })
+        .collect();
+    assert_eq!(focus[0], focus[1]);
+    assert_ne!(focus[0], focus[2]);
+}
+
+#[test]
 fn a_latency_that_is_agreed_anew_moves_what_it_concerns() {
     let mut world = planets(Mode::GeometricMesh);
     world.offer_all("earth.1");
