@@ -6,7 +6,7 @@ use crate::{
     chain::{self, Contracts},
     runtime::core::Core,
 };
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail};
 use phalanx_fabric::{ChainCursor, OBSERVED_AHEAD_MAX};
 use phalanx_governance::{
     contracts::{
@@ -28,6 +28,8 @@ use tokio::sync::{mpsc, watch};
 const OBSERVE_AGAIN: Duration = Duration::from_secs(10);
 /// A chain that ends before what was seen is waited for so long without a word.
 const BEHIND_MAX: Duration = Duration::from_secs(60);
+/// After so long what was seen is taken for an error, or for a lie.
+const FORGET_AFTER: Duration = Duration::from_secs(600);
 /// Commands that wait for the mesh; no more are read until it has obeyed.
 const COMMANDS_MAX: usize = 4_096;
 
@@ -42,8 +44,45 @@ struct Link {
     read: BTreeMap<u64, (LoggedCommand, Hash)>,
     /// When each was told to the mesh.
     told: BTreeMap<u64, Instant>,
-    /// Since when the chain ends before a block that was seen.
-    behind_since: Option<Instant>,
+    behind: Behind,
+}
+
+/// How a chain that ends before a block that was seen is taken: an endpoint that lags
+/// says nothing of what is on the chain, and neither does a balancer that has turned to
+/// one. But what was seen was one endpoint's word: it does not bind for ever.
+#[derive(Debug, Default)]
+struct Behind {
+    since: Option<Instant>,
+}
+
+/// What to do with a chain of some height.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Standing {
+    /// It has all that was seen.
+    Current,
+    /// It says nothing for now.
+    Waits,
+    /// The same, and somebody should know.
+    Trouble,
+    /// Nobody shows what was seen: from here on this one counts.
+    Forgets,
+}
+
+impl Behind {
+    fn judge(&mut self, tip: u64, seen: u64, now: Instant) -> Standing {
+        if tip >= seen {
+            self.since = None;
+            return Standing::Current;
+        }
+        match now.saturating_duration_since(*self.since.get_or_insert(now)) {
+            waited if waited < BEHIND_MAX => Standing::Waits,
+            waited if waited < FORGET_AFTER => Standing::Trouble,
+            _ => {
+                self.since = None;
+                Standing::Forgets
+            }
+        }
+    }
 }
 
 /// Looks at the chain until the node stops.
@@ -98,7 +137,7 @@ impl Link {
             head: cursor.map_or(Hash::ZERO, |c| c.head),
             read: BTreeMap::new(),
             told: BTreeMap::new(),
-            behind_since: None,
+            behind: Behind::default(),
         }
     }
 
@@ -118,25 +157,6 @@ impl Link {
         }
         // An endpoint may come back as another one: everything is checked again.
         self.contracts = None;
-    }
-
-    /// Whether the chain ends before a block that was seen: an endpoint that lags says
-    /// nothing of what is on the chain, and neither does a balancer that has turned to one.
-    ///
-    /// # Errors
-    /// When it has been so for long.
-    fn is_behind(&mut self, tip: u64, seen: u64) -> Result<bool> {
-        if tip >= seen {
-            self.behind_since = None;
-            return Ok(false);
-        }
-        let since = self.behind_since.get_or_insert_with(Instant::now);
-        ensure!(
-            since.elapsed() < BEHIND_MAX,
-            "the chain ends with block {tip}, but block {seen} was seen before: the endpoint lags, or the chain was \
-             replaced by a shorter one; nothing is obeyed or sent until it is longer"
-        );
-        Ok(true)
     }
 }
 
@@ -190,16 +210,33 @@ async fn look_at_anchor(
     };
     contracts.chain.check_id().await?;
     let tip = contracts.chain.tip().await?.number;
-    let before = shared.seen().block;
-    let is_behind = link.is_behind(tip, before)?;
-    if !is_behind {
-        shared.seen().block = tip;
-        let anchored = heads(shared, core, &contracts, tip).await?;
-        link.contracts = Some(contracts.clone());
-        return Ok(Some((contracts, anchored)));
+    let seen = shared.seen().block;
+    let standing = link.behind.judge(tip, seen, Instant::now());
+    match standing {
+        // A height counts only with a block that has it.
+        Standing::Current if tip > seen => drop(contracts.chain.block(tip).await?),
+        Standing::Current => {}
+        Standing::Waits => {
+            link.contracts = Some(contracts);
+            return Ok(None);
+        }
+        Standing::Trouble => bail!(
+            "the chain ends with block {tip}, but block {seen} was seen before: the endpoint lags, or the chain was \
+             replaced by a shorter one; nothing is obeyed or sent until it is longer, or {} minutes have passed",
+            FORGET_AFTER.as_secs() / 60
+        ),
+        Standing::Forgets => {
+            shared.alarm(format!(
+                "block {seen} was seen, and for {} minutes nobody has shown it again: either an endpoint named a \
+                 height that there was not, or the chain was replaced by a shorter one; block {tip} counts from here",
+                FORGET_AFTER.as_secs() / 60
+            ));
+        }
     }
-    link.contracts = Some(contracts);
-    Ok(None)
+    shared.seen().block = tip;
+    let anchored = heads(shared, core, &contracts, tip).await?;
+    link.contracts = Some(contracts.clone());
+    Ok(Some((contracts, anchored)))
 }
 
 /// Compares what is anchored, and what stays so, with what is here; gives the last
@@ -325,5 +362,32 @@ async fn observe(shared: &Shared, core: &Core, link: &mut Link, operations: &mps
         link.told.insert(sequence, Instant::now());
         // A host that is gone ends the node anyhow.
         let _ = operations.send(Operation::Observe(Box::new(seen))).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{BEHIND_MAX, Behind, FORGET_AFTER, Standing};
+    use std::time::{Duration, Instant};
+
+    #[test]
+    fn a_height_that_nobody_shows_again_is_waited_for_then_told_then_forgotten() {
+        let (mut behind, start) = (Behind::default(), Instant::now());
+        assert_eq!(behind.judge(10, 10, start), Standing::Current);
+        assert_eq!(behind.judge(11, u64::MAX, start), Standing::Waits);
+        assert_eq!(behind.judge(12, u64::MAX, start + BEHIND_MAX), Standing::Trouble);
+        assert_eq!(behind.judge(13, u64::MAX, start + FORGET_AFTER), Standing::Forgets);
+        // What was forgotten binds no longer, and the next lie is waited for anew.
+        assert_eq!(behind.judge(14, 13, start + FORGET_AFTER), Standing::Current);
+        assert_eq!(behind.judge(14, 99, start + FORGET_AFTER), Standing::Waits);
+    }
+
+    #[test]
+    fn an_endpoint_that_catches_up_begins_anew_when_it_lags_again() {
+        let (mut behind, start) = (Behind::default(), Instant::now());
+        assert_eq!(behind.judge(5, 9, start), Standing::Waits);
+        let later = start + BEHIND_MAX - Duration::from_millis(1);
+        assert_eq!(behind.judge(9, 9, later), Standing::Current);
+        assert_eq!(behind.judge(8, 9, start + FORGET_AFTER), Standing::Waits);
     }
 }
