@@ -13,6 +13,10 @@ use crate::{
     safe::{Call, Operation, OwnerSignature, SafeTx, TxFile, chain::Simulated, tx::read_multi_send},
 };
 use ethers::core::abi::{AbiDecode, AbiEncode};
+use phalanx_types::{
+    Name,
+    policy::{Binds, Policy},
+};
 use std::fmt;
 
 /// Which addresses have a meaning.
@@ -371,11 +375,11 @@ fn safe_call(data: &[u8]) -> Line {
     unknown_call("the Safe itself", data)
 }
 
-fn names(list: &[phalanx_types::Name]) -> String {
+fn names(list: &[Name]) -> String {
     if list.is_empty() {
         return "nowhere".into();
     }
-    list.iter().map(phalanx_types::Name::as_str).collect::<Vec<_>>().join(", ")
+    list.iter().map(Name::as_str).collect::<Vec<_>>().join(", ")
 }
 
 fn keys(list: &[phalanx_types::PublicKey]) -> String {
@@ -512,9 +516,13 @@ pub fn command(command: &ChainCommand) -> Line {
             "cuts peer {network_key} off {}, because {reason:?}",
             if *until_ms == u64::MAX { "for ever".into() } else { format!("until {until_ms} ms after 1970") }
         )),
-        C::SetPolicy { name, document } => {
-            plain(format!("adds policy {name} or replaces it: {}", text_or_hex(document)))
-        }
+        C::SetPolicy { name, document } => plain(match Policy::parse(document) {
+            Ok(policy) => format!("adds policy {name} or replaces it: {}", policy_words(&policy)),
+            Err(error) => format!(
+                "proposes a policy {name} that the mesh will refuse, since {error}: {}",
+                text_or_hex(document)
+            ),
+        }),
         C::RemovePolicy { name } => plain(format!("removes policy {name}")),
         C::Payload { data } => plain(format!(
             "writes {} bytes into the log that mean nothing to the mesh: {}",
@@ -532,6 +540,26 @@ pub fn command(command: &ChainCommand) -> Line {
 }
 
 /// Bytes as text where they are printable ASCII, else in hex; whole.
+/// What a policy says, in one line.
+fn policy_words(policy: &Policy) -> String {
+    let binds = match &policy.binds {
+        Binds::Named => "the agents that name it".to_owned(),
+        Binds::Tenants(tenants) => {
+            let tenants: Vec<Name> = tenants.iter().cloned().collect();
+            format!("the agents that name it and all of {}", names(&tenants))
+        }
+        Binds::All => "every agent".to_owned(),
+    };
+    let mut words = format!("it binds {binds}");
+    if let Some(idle_max_ms) = policy.idle_max_ms {
+        words.push_str(&format!("; who is not used for {idle_max_ms} ms is ended"));
+    }
+    for constraint in &policy.constraints {
+        words.push_str(&format!("; {}: must be {}", constraint.name, constraint.rule));
+    }
+    words
+}
+
 fn text_or_hex(bytes: &[u8]) -> String {
     let is_text = !bytes.is_empty() && bytes.iter().all(|b| b.is_ascii_graphic() || *b == b' ');
     match std::str::from_utf8(bytes) {

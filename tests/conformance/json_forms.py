@@ -21,7 +21,7 @@ DEFAULTS = {
 
 # 4.1 The options that are written as null when they are none; the others are left out.
 NULL_FOR_NONE = {("Vote", "beat"), ("ProposalClaim", "lock_round"), ("Beat", "parent_certificate"),
-                 ("Observation", "command")}
+                 ("Observation", "command"), ("AgentSpec", "position")}
 
 
 def from_json(t, j):

@@ -87,6 +87,7 @@ def hidden_positions(receipt, spec):
     nonce = int(receipt["data"]["nonce"])
     hidden = {"agent_spawned": [("position_after", nonce)],
               "agent_migrated": [("position_before", nonce - 1), ("position_after", nonce)],
+              "agent_moved": [("position_before", nonce - 1), ("position_after", nonce)],
               "agent_terminated": [("position_before", nonce - 1)]}[receipt["kind"][0]]
     return [(key, salt(spec["seed"], key, spec["stack"] + u64(at)), [str(x) for x in spec["position"]])
             for key, at in hidden]

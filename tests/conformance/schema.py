@@ -62,7 +62,7 @@ Envelope       { mesh: hash, sender: key, sequence: u64, expiry: u64, trace_id: 
                  operations: list<Operation> }
 Operation      enum { submit_job(JobSpec), cancel_job { job: hash }, spawn_agent(AgentSpec),
                       migrate_agent { agent: hash, worker: name }, terminate_agent { agent: hash },
-                      offer_worker(WorkerOffer), withdraw_worker { worker: name }, heartbeat { workers: list<name> },
+                      use_agents { agents: list<hash> }, offer_worker(WorkerOffer), withdraw_worker { worker: name }, heartbeat { workers: list<name> },
                       report_outcome(OutcomeReport), measure_latency(LatencyEntry), accuse(Accusation),
                       command(OwnerCommand), observe(Observation) }
 JobSpec        { label: string, tenant: name, region: name, deadline_ms: u32, skills: set<name>, budget: u64,
@@ -73,8 +73,9 @@ WorkloadType   enum { batch, streaming, interactive, ml_training }
 Work           enum { synthetic { duration_ms: u32 },
                       command { program: name, args: list<string>, limits: CommandLimits } }
 CommandLimits  { time_ms: u32, cpu_ms: u32, memory_mib: u32, output_bytes: u32 }
-AgentSpec      { label: string, tenant: name, region: name, stack: hash, position: list<i64>, resources: Resources,
-                 policy: name, seed: [32] }
+AgentSpec      { label: string, tenant: name, region: name, stack: hash, position: option<list<i64>>,
+                 resources: Resources, policy: name, wishes: list<Wish>, seed: [32] }
+Wish           enum { near { region: name, weight: u16 }, beside { agent: hash, weight: u16 }, avoid { worker: name } }
 WorkerOffer    { worker: name, region: name, capacity: u32, max_concurrency: u32, heartbeat_interval_ms: u32,
                  latency_window_ms: u32, capabilities: set<name>, resources: WorkerResources, price: u64 }
 WorkerResources { cpu_milli: u32, memory_mib: u32, gpus: u16 }
@@ -99,13 +100,13 @@ Receipt   { actor: string, beat: u64, causes: list<u64>, data: data, index: u64,
             trace_id: option<string> }
 ReceiptKind enum { genesis, owner_command, owner_command_refused, refused, worker_offered, worker_withdrawn,
                    worker_unhealthy, worker_recovered, job_accepted, job_assigned, job_spilled, job_requeued,
-                   attempt_ended, job_ended, agent_spawned, agent_migrated, agent_terminated, latency_agreed, evidence,
-                   quarantine, validators_changed, time_shifted, validators_registered, chain_diverged,
+                   attempt_ended, job_ended, agent_spawned, agent_migrated, agent_moved, agent_held,
+                   agent_terminated, latency_agreed, evidence, quarantine, validators_changed, time_shifted, validators_registered, chain_diverged,
                    checkpoint_closed }
 Settings   { mesh: hash, owner: key, chain: option<ChainCursor>, params: Params, mode: Mode,
              verification: Verification, policy_version: u64, registered: RegisteredSet, is_paused: bool,
              thermostat_ppm: u32, height: u64, time: u64, shift_ms: u64, ledger: LedgerMark, arrivals: u64,
-             next_set: ValidatorSet, last_set: ValidatorSet }
+             patrol: hash, next_set: ValidatorSet, last_set: ValidatorSet }
 LedgerMark { checkpoint: u64, checkpoint_hash: hash, next_receipt: u64, previous_hash: hash }
 ChainCursor { applied: u64, head: hash, block: u64, has_diverged: bool }
 ProofFile { anchor: option<Anchor>, beat: Inclusion, certificate: CommitCertificate, digest: hash, genesis: hash,

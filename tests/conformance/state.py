@@ -19,7 +19,7 @@ def genesis_settings(genesis):
     return {"mesh": genesis["mesh"], "owner": genesis["owner"], "chain": chain, "params": genesis["params"],
             "mode": genesis["mode"], "verification": genesis["verification"], "policy_version": 0,
             "registered": {"epoch": 0, "hash": own, "next": own}, "thermostat_ppm": 1_000_000, "height": 0,
-            "time": genesis["time"],
+            "time": genesis["time"], "patrol": ZERO,
             "ledger": {"checkpoint": 0, "checkpoint_hash": ZERO, "next_receipt": 0, "previous_hash": ZERO}}
 
 

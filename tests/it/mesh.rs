@@ -117,9 +117,10 @@ fn agent() -> Operation {
         tenant: name("acme"),
         region: name("earth"),
         stack: Hash([4; 32]),
-        position: Position(vec![1 << 38, -(1 << 37), 0, 0, 0, 0, 0, 0]),
+        position: Some(Position(vec![1 << 38, -(1 << 37), 0, 0, 0, 0, 0, 0])),
         resources: Resources { cpu_milli: 100, memory_mib: 64, gpu: GpuRequest::None },
-        policy: name("core-security"),
+        policy: name("default"),
+        wishes: Vec::new(),
         seed: AgentSeed([5; 32]),
     }))
 }

@@ -107,8 +107,8 @@ pub trait NodeView: Send + Sync + 'static {
     /// Takes in an encoded envelope; waits for its decision for at most
     /// `wait_ms`, or not at all when that is zero.
     fn submit(&self, envelope: Vec<u8>, wait_ms: u64) -> BoxFuture<'_, Answer>;
-    /// A list: `jobs`, `workers`, `shards`, `agents`, `tenants`, `validators`,
-    /// `checkpoints`.
+    /// A list: `jobs`, `workers`, `shards`, `agents`, `positions`, `policies`, `tenants`,
+    /// `validators`, `places`, `checkpoints`.
     fn list(&self, what: String) -> BoxFuture<'_, Answer>;
     /// A job, by an unambiguous beginning of its id.
     fn job(&self, id: String) -> BoxFuture<'_, Answer>;

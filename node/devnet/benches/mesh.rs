@@ -12,7 +12,7 @@ use phalanx_devnet::{Devnet, NodeSpec, PortBlock, Submitter};
 use phalanx_types::{
     AgentSpec, Genesis, Hash, Name, Operation, OwnerCommand, Resources, SigningKey,
     agent::{AgentSeed, Position},
-    params::Verification,
+    params::{Mode, Verification},
 };
 use serde_json::Value;
 use std::{
@@ -31,6 +31,7 @@ const GOAL_TIMES_ETCD: f64 = 2.0;
 const GOAL_FINALITY_MS: f64 = 100.0;
 const GOAL_FAILOVER_MS: f64 = 2_000.0;
 const KILLS: usize = 12;
+const KILLS_OF_OTHERS: usize = 6;
 
 fn binary() -> PathBuf {
     let own = std::env::current_exe().unwrap();
@@ -101,9 +102,10 @@ fn spawn_agent() -> Operation {
         tenant: Name::new("tenant").unwrap(),
         region: Name::new("earth").unwrap(),
         stack: Hash::ZERO,
-        position: Position::origin(8),
+        position: Some(Position::origin(8)),
         resources: Resources::default(),
         policy: Name::new("default").unwrap(),
+        wishes: Vec::new(),
         seed: AgentSeed([1; 32]),
     }))
 }
@@ -206,10 +208,34 @@ fn etcd(folder: &Path) -> Option<f64> {
     line.split_whitespace().filter_map(|word| word.parse::<f64>().ok()).next_back()
 }
 
-/// The longest wait for a beat after the next proposer was killed.
-async fn failover(bench: &mut Bench) -> Vec<Duration> {
+/// Who is killed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Victim {
+    /// Who would propose next.
+    Next,
+    /// Whose vote weighs most: who is nearest to the work.
+    MostCentral,
+}
+
+/// Whose vote weighs most, but for the first node, which is watched.
+fn heaviest(validators: &Value) -> String {
+    let rows = validators.as_array().unwrap().iter().filter(|row| row["entry"]["label"] != "earth");
+    let weight = |row: &&Value| row["weight"].as_str().unwrap().parse::<u64>().unwrap();
+    rows.max_by_key(weight).unwrap()["entry"]["vote_key"].as_str().unwrap().to_owned()
+}
+
+/// Lets the owner choose a mode.
+async fn switch(bench: &Bench, mode: Mode) {
+    let owner = bench.submitter(&bench.owner).await;
+    let (envelope, _) = owner.sign(vec![Operation::Command(Box::new(OwnerCommand::SetMode { mode }))]);
+    let answer = owner.send(envelope, 20_000).await.unwrap();
+    assert_eq!(answer["refusals"].as_array().map(Vec::len), Some(0), "{answer}");
+}
+
+/// The longest wait for a beat after a node was killed, so many times.
+async fn failover(bench: &mut Bench, victim: Victim, kills: usize) -> Vec<Duration> {
     let mut waits = Vec::new();
-    for _ in 0..KILLS {
+    for _ in 0..kills {
         bench.ready().await;
         let watcher = bench.devnet.clients().remove(0);
         let load = bench.submitter(&bench.tenant).await;
@@ -244,8 +270,12 @@ async fn failover(bench: &mut Bench) -> Vec<Duration> {
                     longest = longest.max(last.elapsed());
                 } else {
                     proposers.push(event["proposer"].as_str().unwrap().to_owned());
-                    // Proposers take turns: the next one is the one of four beats ago.
-                    let next = proposers.len().checked_sub(4).map(|at| node_of(&proposers[at]));
+                    let next = match victim {
+                        // Proposers take turns: the next one is the one of four beats ago; a
+                        // controller takes every turn.
+                        Victim::Next => proposers.len().checked_sub(4).map(|at| node_of(&proposers[at])),
+                        Victim::MostCentral => Some(node_of(&heaviest(&validators))),
+                    };
                     if let Some(victim) = next.filter(|node| *node != 0 && proposers.len() > 12) {
                         bench.devnet.kill(victim).await;
                         killed = Some(victim);
@@ -294,12 +324,24 @@ async fn main() {
             best = rate;
         }
     }
-    let waits = failover(&mut bench).await;
-    let (p50, p99) = (percentile(&waits, 50), percentile(&waits, 99));
-    println!(
-        "longest wait for a beat after kill -9 of the next proposer, {KILLS} times: p50 {p50:.0} ms, p99 {p99:.0} ms (goal {GOAL_FAILOVER_MS}, ratio {:.2})",
-        GOAL_FAILOVER_MS / p99
-    );
+    let validators = bench.genesis.validators.clone();
+    let keys: Vec<_> = validators.iter().map(|v| v.vote_key).collect();
+    let succession = vec![keys[1], keys[2], keys[3], keys[0]];
+    let coordinators = validators.iter().map(|v| (v.region.clone(), vec![v.vote_key])).collect();
+    for (what, mode, victim, kills) in [
+        ("the next proposer (geometric_mesh)", Mode::GeometricMesh, Victim::Next, KILLS),
+        ("the most central node (geometric_mesh)", Mode::GeometricMesh, Victim::MostCentral, KILLS_OF_OTHERS),
+        ("the controller (centralized)", Mode::Centralized { succession }, Victim::Next, KILLS_OF_OTHERS),
+        ("a coordinator (federated)", Mode::Federated { coordinators }, Victim::Next, KILLS_OF_OTHERS),
+    ] {
+        switch(&bench, mode).await;
+        let waits = failover(&mut bench, victim, kills).await;
+        let (p50, p99) = (percentile(&waits, 50), percentile(&waits, 99));
+        println!(
+            "longest wait for a beat after kill -9 of {what}, {kills} times: p50 {p50:.0} ms, p99 {p99:.0} ms (goal {GOAL_FAILOVER_MS}, ratio {:.2})",
+            GOAL_FAILOVER_MS / p99
+        );
+    }
     bench.devnet.stop_all(Duration::from_secs(5)).await;
     match etcd(bench.folder.path()) {
         Some(puts) => println!(

@@ -185,9 +185,10 @@ fn agent(i: usize) -> Operation {
         tenant: Name::new("t").unwrap(),
         region: Name::new("earth").unwrap(),
         stack: Hash([3; 32]),
-        position: Position::origin(8),
+        position: Some(Position::origin(8)),
         resources: Resources { cpu_milli: 10, memory_mib: 1, ..Resources::default() },
         policy: Name::new("default").unwrap(),
+        wishes: Vec::new(),
         seed: AgentSeed([9; 32]),
     }))
 }

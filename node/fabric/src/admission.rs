@@ -118,8 +118,11 @@ impl Fabric {
             Operation::SubmitJob(spec) => self.check_job(sender, spec),
             Operation::CancelJob { job } => self.check_cancel(sender, job),
             Operation::SpawnAgent(spec) => self.check_spawn(sender, spec),
-            Operation::MigrateAgent { agent, worker } => self.check_migrate(sender, agent, worker),
+            Operation::MigrateAgent { agent, worker } => {
+                self.check_migrate(sender, agent, worker).map(|_| ())
+            }
             Operation::TerminateAgent { agent } => self.own_agent(sender, agent).map(|_| ()),
+            Operation::UseAgents { agents } => self.check_use(sender, agents),
             Operation::OfferWorker(offer) => {
                 check_offer(offer)?;
                 if self.approvals.get(&offer.worker) != Some(sender) {

@@ -2,6 +2,7 @@
 
 use crate::{
     Fabric, Refusal,
+    agents::Ending,
     owner::command_word,
     receipts::{Drafts, Origin},
 };
@@ -86,6 +87,7 @@ const fn step_of(operation: &Operation) -> Step {
         | Operation::OfferWorker(_)
         | Operation::WithdrawWorker { .. }
         | Operation::MeasureLatency(_)
+        | Operation::UseAgents { .. }
         | Operation::Accuse(_) => Step::Report,
         Operation::SubmitJob(_)
         | Operation::CancelJob { .. }
@@ -123,12 +125,14 @@ impl Fabric {
         next.expire(now, &mut drafts);
         next.refresh_boards();
         next.rehome_agents(lost, &mut drafts);
+        next.advance(&mut drafts);
         next.run(&pending, Step::Intake, now, &mut drafts);
         next.assign_all(now, &mut drafts);
         next.forget_old_evidence(ctx.height);
         let checkpoint_due = next.is_checkpoint();
         if checkpoint_due {
             next.survey();
+            next.patrol(now, &mut drafts);
         }
         next.turn_set(&mut drafts);
         let registered = next.settings.registered;
@@ -237,10 +241,13 @@ impl Fabric {
                 self.end_job(job, crate::EndState::Cancelled, None, now, origin, None, drafts);
             }
             Operation::SpawnAgent(spec) => {
-                self.spawn(AgentId::of(&item.envelope, item.position), spec, origin, drafts)?;
+                self.spawn(AgentId::of(&item.envelope, item.position), spec, now, origin, drafts)?;
             }
-            Operation::MigrateAgent { agent, worker } => self.migrate(agent, worker, "asked", origin, drafts),
-            Operation::TerminateAgent { agent } => self.terminate(agent, origin, drafts),
+            Operation::MigrateAgent { agent, worker } => {
+                self.move_agent(item.sender, agent, worker, origin, drafts)?;
+            }
+            Operation::TerminateAgent { agent } => self.end_agent(agent, Ending::Asked, origin, drafts),
+            Operation::UseAgents { agents } => self.use_agents(item.sender, agents, now),
             Operation::OfferWorker(offer) => self.take_offer(item.sender, offer, now, origin, drafts),
             Operation::WithdrawWorker { worker } => self.close_worker(worker, origin, drafts),
             Operation::Heartbeat { workers } => self.hear(item.sender, workers, now, origin, drafts),

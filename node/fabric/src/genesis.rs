@@ -7,7 +7,7 @@ use crate::{
     state::{FULL_PPM, Settings, Shard, TenantState, ValidatorState},
 };
 use phalanx_types::{
-    Genesis, Height, LedgerMark, ReceiptKind, RegisteredSet, Weight,
+    AgentId, Genesis, Height, LedgerMark, ReceiptKind, RegisteredSet, Weight,
     genesis::GenesisError,
     validator::{Member, ValidatorSet},
 };
@@ -44,6 +44,7 @@ impl Fabric {
             shift_ms: 0,
             ledger: LedgerMark::BEGIN,
             arrivals: 0,
+            patrol: AgentId([0; 32]),
             next_set: all.clone(),
             last_set: all,
         });
@@ -76,6 +77,7 @@ impl Fabric {
             };
             fabric.validators.insert(validator.vote_key, state);
         }
+        fabric.place_all();
         let first = fabric
             .set_for(&genesis.mode, Height::FIRST)
             .ok_or(GenesisError::Unknown { what: "voting validator", which: "of any kind".to_owned() })?;

@@ -3,6 +3,7 @@
 use crate::{
     Fabric, Refusal,
     admission::bad,
+    policies::Declared,
     receipts::{Drafts, Origin},
     state::{FULL_PPM, Peer, Shard, TenantState, ValidatorState},
 };
@@ -104,6 +105,7 @@ impl Fabric {
             {
                 bad("policies", format!("at most {POLICIES_MAX}"))
             }
+            OwnerCommand::SetPolicy { document, .. } => Declared::read(document, 0).map(|_| ()),
             OwnerCommand::RemovePolicy { name } if !self.policies.contains(name) => {
                 Err(Refusal::Unknown { what: "policy", which: name.to_string() })
             }
@@ -117,7 +119,6 @@ impl Fabric {
             }
             OwnerCommand::SetOptimisation { .. }
             | OwnerCommand::SetThermostat { .. }
-            | OwnerCommand::SetPolicy { .. }
             | OwnerCommand::RemovePolicy { .. }
             // Where nothing has diverged there is nothing to reconcile, and no harm.
             | OwnerCommand::Reconcile { .. }
@@ -256,6 +257,7 @@ impl Fabric {
                 let old = self.shards.get(&fresh.spec.name);
                 let changed = old.map(|old| Shard { spec: fresh.spec.clone(), ..old.clone() });
                 self.shards.insert(fresh.spec.name.clone(), changed.unwrap_or(fresh));
+                self.place_all();
             }
             OwnerCommand::SetShardBudget { shard, queue_budget, latency_budget_ms } => {
                 self.change_shard(&shard, |shard| {
@@ -323,7 +325,11 @@ impl Fabric {
                 let label = self.peers.get(&network_key).and_then(|p| p.label.clone());
                 self.peers.insert(network_key, Peer { label, banned_until: until });
             }
-            OwnerCommand::SetPolicy { name, document } => drop(self.policies.insert(name, document)),
+            OwnerCommand::SetPolicy { name, document } => {
+                if let Ok(declared) = Declared::read(&document, self.settings.policy_version) {
+                    self.policies.insert(name, declared);
+                }
+            }
             OwnerCommand::RemovePolicy { name } => drop(self.policies.remove(&name)),
             OwnerCommand::Payload { .. } | OwnerCommand::OnChain { .. } | OwnerCommand::Reconcile { .. } => {}
         }

@@ -1,7 +1,7 @@
 //! Where the regions and the work are, for votes that weigh by distance.
 //!
-//! - **P1** Places and focus are agreed state. They are looked at anew in the beat that
-//!   closes a checkpoint, and stay until they would move by more than [`STILL`]: so a set
+//! - **P1** Places and focus are agreed state; regions have places from the beginning. Both
+//!   are looked at anew in the beat that closes a checkpoint, and stay until they would move by more than [`STILL`]: so a set
 //!   of validators lasts, and whoever joins has few hand-overs to check.
 //! - **P2** A region's place follows from the agreed latencies, and a latency is agreed by
 //!   more than two thirds of the weight of both its regions: a liar can make its own region
@@ -34,7 +34,7 @@ const MOVES_MAX: usize = 40_000;
 /// Key of the focus; regions have theirs from their names.
 const FOCUS: &str = "";
 
-fn ball() -> Ball {
+pub(crate) fn ball() -> Ball {
     Ball::new(Curvature::ONE)
 }
 
@@ -42,24 +42,29 @@ impl Index {
     /// Takes an agent's place into the mean of all, or out of it. Positions of other
     /// dimensions have no part in it.
     pub(crate) fn weigh_agent(&mut self, agent: &Agent, is_in: bool) {
-        let position = &agent.spec.position;
-        if position.0.len() != DIMENSION_DEFAULT {
+        if agent.position.0.len() != DIMENSION_DEFAULT {
             return;
         }
-        let mean = match &mut self.agents_mean {
-            Some(mean) => mean,
-            None => match Mean::new(DIMENSION_DEFAULT) {
-                Ok(new) => self.agents_mean.insert(new),
-                Err(_) => return,
-            },
-        };
-        // Spawned positions are valid, and few enough.
-        let done = if is_in { mean.insert(position, 1) } else { mean.remove(position, 1) };
-        debug_assert!(done.is_ok(), "{done:?}");
-        if mean.weight() == 0 {
+        let Ok(nothing) = Mean::new(DIMENSION_DEFAULT) else { return };
+        let tenant = &agent.spec.tenant;
+        let of_tenant = self.tenant_means.entry(tenant.clone()).or_insert_with(|| nothing.clone());
+        let is_gone = !weigh(of_tenant, &agent.position, is_in);
+        if is_gone {
+            self.tenant_means.remove(tenant);
+        }
+        let of_all = self.agents_mean.get_or_insert(nothing);
+        if !weigh(of_all, &agent.position, is_in) {
             self.agents_mean = None;
         }
     }
+}
+
+/// Puts a position into a mean or takes it out; whether anything is in it then.
+fn weigh(mean: &mut Mean, position: &Position, is_in: bool) -> bool {
+    // Agents' positions are valid, and few enough.
+    let done = if is_in { mean.insert(position, 1) } else { mean.remove(position, 1) };
+    debug_assert!(done.is_ok(), "{done:?}");
+    mean.weight() > 0
 }
 
 impl Fabric {
@@ -82,8 +87,15 @@ impl Fabric {
 
     /// Looks where everything is (P1).
     pub(crate) fn survey(&mut self) {
-        let done = self.place_regions().and_then(|()| self.find_focus());
+        self.place_all();
+        let done = self.find_focus();
         // All that comes in is valid; a mesh without places votes with equal weights.
+        debug_assert!(done.is_ok(), "{done:?}");
+    }
+
+    /// Looks where the regions are.
+    pub(crate) fn place_all(&mut self) {
+        let done = self.place_regions();
         debug_assert!(done.is_ok(), "{done:?}");
     }
 
@@ -165,8 +177,12 @@ impl Fabric {
         voters.iter().map(|voter| weight(voter).map_or(1, |weight| weight.0)).collect()
     }
 
-    /// The voters, the most central first, ties by key; by key while there are no places.
+    /// The voters, the most central first, ties by key; as they come while there is no
+    /// focus.
     pub(crate) fn by_centrality(&self, voters: &[Validator]) -> Vec<phalanx_types::PublicKey> {
+        if self.focus().is_none() {
+            return voters.iter().map(|v| v.vote_key).collect();
+        }
         let placed = voters.iter().map(|v| {
             let place = self.place(&v.region).cloned();
             (v.vote_key, place.unwrap_or_else(|| Position::origin(DIMENSION_DEFAULT)))

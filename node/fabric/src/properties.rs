@@ -9,8 +9,10 @@ use crate::{
 use phalanx_types::{
     AgentId, AgentSpec, Evidence, GpuRequest, JobId, JobSpec, MicroUnits, Name, Operation, Outcome,
     OwnerCommand, PublicKey, WorkerOffer,
+    agent::Wish,
     job::WorkloadType,
     owner::Scope,
+    policy::{Anchor, Binds, Constraint, Policy, Rule},
     shard::LatencyEntry,
     tenant::{Quota, Tenant},
 };
@@ -77,12 +79,41 @@ prop_compose! {
 }
 
 prop_compose! {
-    fn agent_spec()(region in region(), gpu in gpu(), cpu in 0_u32..2_500) -> AgentSpec {
+    fn agent_spec()(
+        region in region(), gpu in gpu(), cpu in 0_u32..2_500, is_ordered in any::<bool>(),
+        wish in prop::option::weighted(0.3, (region(), 1_u16..1_000)),
+    ) -> AgentSpec {
         let mut spec = agent(region);
         spec.resources.cpu_milli = cpu;
         spec.resources.gpu = gpu;
+        if !is_ordered {
+            spec.position = None;
+        }
+        if let Some((near, weight)) = wish {
+            spec.wishes.push(Wish::Near { region: name(near), weight });
+        }
         spec
     }
+}
+
+fn policy() -> impl Strategy<Value = OwnerCommand> {
+    let of = prop_oneof![Just(Anchor::Core), region().prop_map(|region| Anchor::Region(name(region)))];
+    let rule = prop_oneof![
+        (of.clone(), 1_u32..3_000_000).prop_map(|(of, delta_micro)| Rule::Within { of, delta_micro }),
+        (of, 1_u32..1_000_000).prop_map(|(of, delta_micro)| Rule::Beyond { of, delta_micro }),
+        prop::collection::btree_set(region().prop_map(name), 1..3)
+            .prop_map(|regions| Rule::Inside { regions }),
+        (1_u32..500_000).prop_map(|delta_micro| Rule::Apart { delta_micro }),
+    ];
+    (0_usize..3, rule, prop::bool::weighted(0.3)).prop_map(|(at, rule, is_over)| {
+        let policy = name(["near", "far", "default"][at]);
+        if is_over {
+            return OwnerCommand::RemovePolicy { name: policy };
+        }
+        let constraints = vec![Constraint { name: name("only"), rule }];
+        let document = Policy { binds: Binds::All, idle_max_ms: None, constraints };
+        OwnerCommand::SetPolicy { name: policy, document: serde_json::to_vec(&document).unwrap() }
+    })
 }
 
 prop_compose! {
@@ -128,6 +159,7 @@ fn command() -> impl Strategy<Value = OwnerCommand> {
         ..Quota::UNLIMITED
     });
     prop_oneof![
+        policy(),
         scope.clone().prop_map(|scope| OwnerCommand::Pause { scope }),
         scope.prop_map(|scope| OwnerCommand::Resume { scope }),
         (region(), 0_u32..6).prop_map(|(region, budget)| OwnerCommand::SetShard {
@@ -233,7 +265,36 @@ fn apply(world: &mut World, events: &[Event], step_ms: u64, round: u32, evidence
     let signed: Vec<_> =
         operations.into_iter().map(|(sender, operations)| world.envelope(sender, operations)).collect();
     world.round = round;
-    world.beat_of(step_ms, &signed, evidence);
+    let before = world.fabric.clone();
+    let applied = world.beat_of(step_ms, &signed, evidence);
+    // Places move with a checkpoint, under those who have moved before it in the same beat.
+    if !applied.checkpoint_due {
+        check_obeyed(&before, &world.fabric);
+    }
+}
+
+/// C2: who was placed or moved in a beat is where it may be; only who was where it must
+/// not be may still be on its way back. Constraints that move with others are left out.
+fn check_obeyed(before: &Fabric, after: &Fabric) {
+    let is_moving = |(_, declared): (&Name, &crate::Declared)| {
+        declared.policy.constraints.iter().any(|c| matches!(c.rule, Rule::Apart { .. }))
+    };
+    if after.policies().any(is_moving) {
+        return;
+    }
+    let broken = |agent: &crate::Agent, worker: &Name| {
+        let region = &after.worker(worker).unwrap().offer.region;
+        after.broken(&agent.spec, &agent.position, region)
+    };
+    for (id, agent) in after.agents() {
+        let old = before.agent(id);
+        if old.is_some_and(|old| old.position == agent.position && old.worker == agent.worker) {
+            continue;
+        }
+        let was_broken = old
+            .is_some_and(|old| after.worker(&old.worker).is_none_or(|_| broken(old, &old.worker).is_some()));
+        assert!(was_broken || broken(agent, &agent.worker).is_none(), "{id}: {agent:?}");
+    }
 }
 
 /// F3: what workers say is in use is what jobs and agents take, and no more

@@ -117,6 +117,16 @@ pub enum Refusal {
         /// Why.
         reason: String,
     },
+    /// A policy forbids it.
+    #[error("the policy {policy} forbids it: by its constraint {constraint} the agent must be {rule}")]
+    Forbidden {
+        /// The policy.
+        policy: Name,
+        /// The constraint that would be broken.
+        constraint: Name,
+        /// What it asks for.
+        rule: String,
+    },
     /// The command would stop the mesh.
     #[error("the command would leave validators with too little weight to decide: {0}")]
     NoQuorum(String),
@@ -160,6 +170,7 @@ impl Refusal {
             Self::JobEnded(_) => "job_ended",
             Self::StaleAttempt => "stale_attempt",
             Self::NoRoom { .. } => "no_room",
+            Self::Forbidden { .. } => "forbidden",
             Self::NoQuorum(_) => "no_quorum",
             Self::ChainOwned => "chain_owned",
         }

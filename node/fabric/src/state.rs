@@ -3,6 +3,7 @@
 use crate::{
     board::Board,
     chain::ChainCursor,
+    policies::Declared,
     table::{LoadError, Table},
 };
 use borsh::{BorshDeserialize, BorshSerialize};
@@ -46,6 +47,8 @@ pub(crate) struct Settings {
     pub ledger: LedgerMark,
     /// Numbers jobs in the order of their acceptance, and ended jobs in theirs.
     pub arrivals: u64,
+    /// The agent that the last checkpoint looked at last.
+    pub patrol: AgentId,
     /// The set that decides the next height.
     pub next_set: ValidatorSet,
     /// The set that decided the last height: who should have proposed it.
@@ -213,8 +216,16 @@ pub struct Job {
 /// An agent.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub struct Agent {
-    /// As it was spawned; position and policy are its current ones.
+    /// As it was spawned, less its position.
     pub spec: AgentSpec,
+    /// Where it is.
+    pub position: Position,
+    /// Where it is going, if it is on its way.
+    pub course: Option<Position>,
+    /// Mesh time at which somebody last told that it was of use.
+    pub last_used: TimeMs,
+    /// Looks in succession at which it was where it must not be, with no way back.
+    pub strays: u8,
     /// The worker it lives on.
     pub worker: Name,
     /// The GPUs it has there, and how many thousandths of each.
@@ -274,7 +285,7 @@ pub struct Fabric {
     pub(crate) accusations: Table<(PublicKey, PublicKey, Fault, Height), Hash>,
     pub(crate) peers: Table<PublicKey, Peer>,
     /// The owner's policies by name.
-    pub(crate) policies: Table<Name, Vec<u8>>,
+    pub(crate) policies: Table<Name, Declared>,
     /// What validators see of commands that were not applied yet.
     pub(crate) observations: Table<(u64, PublicKey), Observation>,
     /// Places of regions by name, and the focus.
@@ -295,6 +306,10 @@ pub(crate) struct Index {
     pub agents: OrdMap<Name, OrdSet<AgentId>>,
     /// The mean of the places of all agents, if there is any.
     pub agents_mean: Option<Mean>,
+    /// The same of each tenant that has any.
+    pub tenant_means: OrdMap<Name, Mean>,
+    /// Agents that are on their way.
+    pub moving: OrdSet<AgentId>,
     /// Workers of each shard that has any.
     pub workers: OrdMap<Name, OrdSet<Name>>,
     /// The same, laid out for routing. Thrown away when an offer changes.
@@ -467,6 +482,9 @@ impl Fabric {
         for (id, agent) in self.agents.iter() {
             index.agents.entry(agent.worker.clone()).or_default().insert(*id);
             index.weigh_agent(agent, true);
+            if agent.course.is_some() {
+                index.moving.insert(*id);
+            }
         }
         for (name, worker) in self.workers.iter() {
             index.workers.entry(worker.offer.region.clone()).or_default().insert(name.clone());

@@ -1,6 +1,8 @@
 //! What others read of the state.
 
-use crate::{Agent, CandidateTable, Fabric, Job, Phase, Shard, TenantState, ValidatorState, Worker};
+use crate::{
+    Agent, CandidateTable, Declared, Fabric, Job, Phase, Shard, TenantState, ValidatorState, Worker,
+};
 use phalanx_types::{
     AgentId, AttemptId, Hash, Height, JobId, LedgerMark, Name, Params, PublicKey, RegisteredSet, TimeMs,
     ValidatorSet,
@@ -131,8 +133,8 @@ impl Fabric {
     }
 
     /// The owner's policies by name.
-    pub fn policies(&self) -> impl Iterator<Item = (&Name, &[u8])> {
-        self.policies.iter().map(|(name, document)| (name, document.as_slice()))
+    pub fn policies(&self) -> impl Iterator<Item = (&Name, &Declared)> {
+        self.policies.iter()
     }
 
     /// Whether the last beat closed an interval.

@@ -22,13 +22,31 @@ pub enum Kind {
     Region,
     /// What votes weigh by: a ring.
     Focus,
-    /// A point of a route or anything else: a dot.
+    /// A worker: a square, beside the region at whose place it is.
+    Worker,
+    /// An agent, or anything else: a dot.
     Dot,
+    /// Where something is going: a small ring.
+    Goal,
+}
+
+/// A geodesic between two marks, by their places in the list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Line {
+    /// From this one.
+    pub from: usize,
+    /// To this one.
+    pub to: usize,
+    /// Whether it is the way of something that moves: drawn with dashes.
+    pub is_route: bool,
 }
 
 /// Half of the picture's width, and the disk's radius, in its units.
 const HALF: f64 = 320.0;
 const RADIUS: f64 = 300.0;
+/// How far from its region's place a worker is drawn, and how many stand around it.
+const AROUND: f64 = 22.0;
+const TURN: f64 = 0.7;
 /// Points of a geodesic, less one.
 const STEPS: u32 = 32;
 /// Rounds of laying out in the plane.
@@ -66,11 +84,11 @@ fn at(point: &Point) -> (f64, f64) {
     (x * RADIUS, -y * RADIUS)
 }
 
-/// The disk with marks, and geodesics between some of them by their places in the list.
+/// The disk with marks, and geodesics between some of them.
 ///
 /// # Errors
 /// When a position is not valid or the dimensions differ.
-pub fn svg(marks: &[Mark], geodesics: &[(usize, usize)]) -> Result<String, Error> {
+pub fn svg(marks: &[Mark], lines: &[Line]) -> Result<String, Error> {
     let places: Vec<Position> = marks.iter().map(|mark| mark.place.clone()).collect();
     let (points, misfit) = flat(&places)?;
     let ball = Ball::new(Curvature::ONE);
@@ -82,9 +100,10 @@ pub fn svg(marks: &[Mark], geodesics: &[(usize, usize)]) -> Result<String, Error
         2.0 * HALF,
         100.0 * misfit
     );
-    for (from, to) in geodesics {
+    for Line { from, to, is_route } in lines {
         let (Some(from), Some(to)) = (points.get(*from), points.get(*to)) else { continue };
-        text.push_str("<polyline fill=\"none\" stroke=\"#9ab\" points=\"");
+        let look = if *is_route { "stroke=\"#c60\" stroke-dasharray=\"6 4\"" } else { "stroke=\"#9ab\"" };
+        let _ = write!(text, "<polyline fill=\"none\" {look} points=\"");
         for step in 0..=STEPS {
             let (x, y) = at(&ball.geodesic(from, to, f64::from(step) / f64::from(STEPS))?);
             // Writing to a string does not fail.
@@ -92,12 +111,27 @@ pub fn svg(marks: &[Mark], geodesics: &[(usize, usize)]) -> Result<String, Error
         }
         text.push_str("\"/>\n");
     }
+    let mut workers = 0_u32;
     for (mark, point) in marks.iter().zip(&points) {
-        let (x, y) = at(point);
+        let (mut x, mut y) = at(point);
+        if mark.kind == Kind::Worker {
+            let angle = f64::from(workers) * TURN;
+            (x, y) = (x + AROUND * libm::cos(angle), y + AROUND * libm::sin(angle));
+            workers += 1;
+            let label = escaped(&mark.label);
+            let _ = writeln!(
+                text,
+                "<rect x=\"{:.2}\" y=\"{:.2}\" width=\"6\" height=\"6\" fill=\"#b80\"><title>{label}</title></rect>",
+                x - 3.0,
+                y - 3.0
+            );
+            continue;
+        }
         let look = match mark.kind {
             Kind::Region => "r=\"7\" fill=\"#2a6\"",
             Kind::Focus => "r=\"10\" fill=\"none\" stroke=\"#c33\" stroke-width=\"2\"",
-            Kind::Dot => "r=\"3\" fill=\"#347\"",
+            Kind::Goal => "r=\"4\" fill=\"none\" stroke=\"#c60\"",
+            Kind::Dot | Kind::Worker => "r=\"3\" fill=\"#347\"",
         };
         let label = escaped(&mark.label);
         let _ = writeln!(

@@ -109,6 +109,7 @@ impl Class {
             | Operation::CancelJob { .. }
             | Operation::SpawnAgent(_)
             | Operation::MigrateAgent { .. }
+            | Operation::UseAgents { .. }
             | Operation::TerminateAgent { .. } => Self::Tenant,
         };
         envelope.operations.iter().map(class).max().unwrap_or(Self::Tenant)

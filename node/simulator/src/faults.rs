@@ -16,15 +16,19 @@ pub enum Fault {
     Crash,
     /// Up to a third of the nodes lies.
     Byzantine,
+    /// The geometry is the target: cuts in the shape of balls, work that pulls the focus,
+    /// up to a third of the nodes lying about how far they are.
+    Geometry,
 }
 
 impl Fault {
-    const ALL: [(&'static str, Self); 5] = [
+    const ALL: [(&'static str, Self); 6] = [
         ("drop", Self::Drop),
         ("delay", Self::Delay),
         ("partition", Self::Partition),
         ("crash", Self::Crash),
         ("byzantine", Self::Byzantine),
+        ("geometry", Self::Geometry),
     ];
 }
 

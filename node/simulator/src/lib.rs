@@ -22,6 +22,7 @@ pub mod planetary;
 mod random;
 mod scenario;
 mod setup;
+mod shape;
 mod sweep;
 mod tear;
 mod verdict;

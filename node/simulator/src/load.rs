@@ -9,7 +9,7 @@ use phalanx_ledger::{Ledger, MemoryKv};
 use phalanx_providers::attempts::{Action, KillReason, empty_report};
 use phalanx_types::{
     AttemptId, Envelope, GpuRequest, JobSpec, MicroUnits, Name, Operation, Outcome, Resources,
-    SignedEnvelope, TimeMs, Weight, Work,
+    SignedEnvelope, TimeMs, ValidatorSet, Weight, Work,
 };
 use sha3::Digest;
 use std::{collections::BTreeSet, sync::Arc};
@@ -68,6 +68,7 @@ impl Mesh {
         let lease_clock = fabric.lease_clock(clock, process.consensus.stood_until());
         let actions = process.attempts.expire(lease_clock);
         self.act(node, epoch, actions);
+        operations.extend(self.measurement(node));
         for signed in again {
             self.spread(node, &signed);
         }
@@ -199,13 +200,14 @@ impl Mesh {
             let number = self.submitted;
             self.submitted += 1;
             if let Some(spec) = self.job(number) {
+                let far = self.far_agent();
                 let envelope = Envelope {
                     mesh: self.setup.genesis.mesh,
                     sender: self.setup.tenant.public(),
                     sequence: self.tenant_sequence,
                     expiry: TimeMs(now_ms + 590_000),
                     trace_id: None,
-                    operations: vec![Operation::SubmitJob(Box::new(spec))],
+                    operations: [Operation::SubmitJob(Box::new(spec))].into_iter().chain(far).collect(),
                 };
                 self.tenant_sequence += 1;
                 let signed = Arc::new(envelope.sign(&self.setup.tenant));
@@ -226,11 +228,12 @@ impl Mesh {
     fn job(&mut self, number: u32) -> Option<JobSpec> {
         let (shortest, longest) = self.scenario.job_ms;
         let regions = ["earth", "luna", "mars", "helios"];
-        let region = regions.get(self.random.below(4) as usize)?;
+        let region = Name::new(regions.get(self.random.below(4) as usize)?).ok()?;
+        let region = self.pulled_region(number).unwrap_or(region);
         Some(JobSpec {
             label: format!("job {number}"),
             tenant: Name::new("acme").ok()?,
-            region: Name::new(region).ok()?,
+            region,
             deadline_ms: 0,
             skills: BTreeSet::new(),
             budget: MicroUnits(1_000_000),
@@ -246,6 +249,16 @@ impl Mesh {
     }
 }
 
+/// K2: whether a third of the validators, less than which may lie, could stop or fork it.
+fn third(set: &ValidatorSet) -> Option<String> {
+    let mut weights: Vec<u64> = set.members().iter().map(|member| member.weight.0).collect();
+    weights.sort_unstable_by(|a, b| b.cmp(a));
+    let liars = weights.len().saturating_sub(1) / 3;
+    let heaviest: u64 = weights.iter().take(liars).sum();
+    (liars > 0 && heaviest * 3 >= set.total().0)
+        .then(|| format!("{liars} validators hold {heaviest} of {}, which is a third", set.total()))
+}
+
 /// K2 at once: whether who signed the last beat's certificate may decide. Its
 /// signatures are verified when the run ends.
 fn weak_certificate(ledger: &Ledger<MemoryKv>) -> Option<String> {
@@ -257,7 +270,7 @@ fn weak_certificate(ledger: &Ledger<MemoryKv>) -> Option<String> {
             let weight = weights.fold(Weight::ZERO, |sum, weight| sum.saturating_add(weight.0));
             let what =
                 || format!("it took a weight of {weight} of {} for a decision at {height}", set.total());
-            (!set.is_quorum(weight)).then(what)
+            if set.is_quorum(weight) { third(&set) } else { Some(what()) }
         }
         Ok(None) => Some(format!("there is no set for height {height}")),
         Err(error) => Some(error.to_string()),

@@ -329,6 +329,9 @@ impl Mesh {
                 if !self.calm {
                     let count = self.random.between(1, self.nodes.len() as u64 / 2 + 1) as usize;
                     let mut side = BTreeSet::new();
+                    if self.scenario.faults.has(Fault::Geometry) && self.random.chance(500_000) {
+                        side = self.ball_side(count);
+                    }
                     while side.len() < count.min(self.nodes.len()) {
                         side.insert(self.random.below(self.nodes.len() as u64) as usize);
                     }

@@ -77,6 +77,51 @@ impl Position {
     }
 }
 
+/// Most agents that one operation tells the use of.
+pub const USE_BATCH_MAX: usize = 1_024;
+/// Most wishes of an agent.
+pub const WISHES_MAX: usize = 8;
+/// What a wish weighs at most; the agent's own region weighs [`OWN_REGION_WEIGHT`].
+pub const WISH_WEIGHT_MAX: u16 = 1_000;
+/// What an agent's own region weighs beside its wishes.
+pub const OWN_REGION_WEIGHT: u16 = 100;
+
+/// What an agent would like about its own placement.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Wish {
+    /// To be near a region.
+    Near {
+        /// The region.
+        region: Name,
+        /// 1 to [`WISH_WEIGHT_MAX`].
+        weight: u16,
+    },
+    /// To be near another agent.
+    Beside {
+        /// The agent.
+        agent: AgentId,
+        /// 1 to [`WISH_WEIGHT_MAX`].
+        weight: u16,
+    },
+    /// Not to live on a worker while there is another one.
+    Avoid {
+        /// The worker.
+        worker: Name,
+    },
+}
+
+impl Wish {
+    /// What it weighs; nothing when it is not about a place.
+    #[must_use]
+    pub const fn weight(&self) -> Option<u16> {
+        match self {
+            Self::Near { weight, .. } | Self::Beside { weight, .. } => Some(*weight),
+            Self::Avoid { .. } => None,
+        }
+    }
+}
+
 /// An agent as its owner signs its spawn.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -89,12 +134,14 @@ pub struct AgentSpec {
     pub region: Name,
     /// Digest of its stack's definition.
     pub stack: Hash,
-    /// Where it is in the ball.
-    pub position: Position,
+    /// Where it shall be in the ball; none: where the mesh finds best.
+    pub position: Option<Position>,
     /// What it takes from its worker as long as it lives.
     pub resources: Resources,
-    /// Name of the policy it is bound by.
+    /// Name of the policy it is bound by, beside those that bind it unasked.
     pub policy: Name,
+    /// What it would like; at most [`WISHES_MAX`]. Wishes weigh, they do not bind.
+    pub wishes: Vec<Wish>,
     /// Secret from which its blindings are derived.
     pub seed: AgentSeed,
 }

@@ -49,6 +49,12 @@ pub enum Operation {
         /// The agent.
         agent: AgentId,
     },
+    /// A tenant, or the host of the worker, tells that agents were of use.
+    UseAgents {
+        /// The agents, ascending, without repeats; at most
+        /// [`crate::agent::USE_BATCH_MAX`].
+        agents: Vec<AgentId>,
+    },
     /// A worker's host offers it to the marketplace, or changes its offer.
     OfferWorker(Box<WorkerOffer>),
     /// A worker's host takes it out of the marketplace.
@@ -85,6 +91,7 @@ impl Operation {
             Self::SpawnAgent(_) => "spawn_agent",
             Self::MigrateAgent { .. } => "migrate_agent",
             Self::TerminateAgent { .. } => "terminate_agent",
+            Self::UseAgents { .. } => "use_agents",
             Self::OfferWorker(_) => "offer_worker",
             Self::WithdrawWorker { .. } => "withdraw_worker",
             Self::Heartbeat { .. } => "heartbeat",

@@ -35,6 +35,7 @@ pub mod name;
 pub mod observation;
 pub mod owner;
 pub mod params;
+pub mod policy;
 pub mod receipt;
 pub mod registry;
 pub mod resources;

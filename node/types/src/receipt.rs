@@ -54,8 +54,12 @@ pub enum ReceiptKind {
     JobEnded,
     /// An agent was spawned.
     AgentSpawned,
-    /// An agent moved.
+    /// An agent moved to another worker.
     AgentMigrated,
+    /// An agent went one step in the ball.
+    AgentMoved,
+    /// An agent did not go on, since a constraint of a policy forbids it.
+    AgentHeld,
     /// An agent ended.
     AgentTerminated,
     /// The agreed latency between two regions changed.

@@ -6,7 +6,7 @@ use crate::{
 };
 use anyhow::Result;
 
-/// Prints workers, shards, tenants or validators.
+/// Prints workers, shards, tenants, validators or policies.
 #[derive(clap::Args)]
 pub struct Args {
     /// Of what.
@@ -20,6 +20,7 @@ enum What {
     Shards,
     Tenants,
     Validators,
+    Policies,
 }
 
 /// Runs it.
@@ -47,6 +48,7 @@ pub fn run(home: &Home, format: Format, args: Args) -> Result<Code> {
         What::Validators => {
             ("validators", &["entry.label", "entry.region", "weight", "entry.vote_key", "is_quarantined"])
         }
+        What::Policies => ("policies", &["name", "version", "policy.binds", "policy.constraints"]),
     };
     let rows = super::get(home, &format!("/v1/list/{name}"))?;
     format.print(|| table(&rows, fields), rows.clone());

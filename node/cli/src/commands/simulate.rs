@@ -37,7 +37,7 @@ pub enum Command {
         /// Beats after which a run ends.
         #[arg(long, default_value_t = 500)]
         beats: u64,
-        /// drop, delay, partition, crash, byzantine, separated by commas; all;
+        /// drop, delay, partition, crash, byzantine, geometry, separated by commas; all;
         /// none.
         #[arg(long, default_value = "all")]
         faults: FaultSet,

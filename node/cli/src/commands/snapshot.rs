@@ -52,11 +52,9 @@ pub fn run(home: &Home, format: Format, command: &Command) -> Result<Code> {
             Ok(Code::Done)
         }
         Command::Import { file } => {
-            let bytes = read(file)?;
-            let genesis = home.genesis()?;
-            let joined = snapshot::read_file(&bytes, &genesis).map_err(failure)?;
+            let joined = checked(home, file)?;
             let height = joined.height();
-            take_over(home, &genesis, joined)?;
+            take_over(home, &home.genesis()?, joined)?;
             format.print(
                 || format!("this node goes on after beat {height}; start it with `phalanx node run`"),
                 json!({"height": height}),
@@ -64,6 +62,11 @@ pub fn run(home: &Home, format: Format, command: &Command) -> Result<Code> {
             Ok(Code::Done)
         }
     }
+}
+
+/// A snapshot file that holds what this home's genesis leads to.
+pub fn checked(home: &Home, file: &PathBuf) -> Result<Joined> {
+    snapshot::read_file(&read(file)?, &home.genesis()?).map_err(failure)
 }
 
 fn read(file: &PathBuf) -> Result<Vec<u8>> {

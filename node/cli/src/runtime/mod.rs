@@ -13,7 +13,7 @@ mod latency;
 mod net;
 mod sequence;
 pub mod storage;
-mod view;
+pub mod view;
 mod wal;
 
 use crate::home::Home;

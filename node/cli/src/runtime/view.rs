@@ -7,12 +7,12 @@ use super::{
 };
 use futures::{FutureExt, future::BoxFuture};
 use phalanx_api::{Answer, ApiError, NodeView, StatusCode};
-use phalanx_fabric::{Fabric, Job, Phase, ValidatorState};
+use phalanx_fabric::{Agent, Declared, Fabric, Job, Phase, ValidatorState};
 use phalanx_ledger::{Ledger, RocksKv, StoreError, proof};
 use phalanx_p2p::{MeshHandle, PeerKey};
 use phalanx_replica::{Decision, IntakeError, PoolError};
 use phalanx_types::{
-    Checkpoint, Hash, Height, JobId, Operation, PublicKey, Receipt, ReceiptIndex, ReceiptKind,
+    AgentId, Checkpoint, Hash, Height, JobId, Name, Operation, PublicKey, Receipt, ReceiptIndex, ReceiptKind,
     SignedEnvelope, agent::Position, cosign::Cosignatures, units::CheckpointNumber,
 };
 use serde_json::{Value, json};
@@ -151,10 +151,15 @@ impl View {
             .filter(|(_, operation)| matches!(operation, Operation::SubmitJob(_)))
             .map(|(position, _)| JobId::of(id, position))
             .collect();
+        let agents: Vec<AgentId> = (0_u16..)
+            .zip(&signed.envelope.operations)
+            .filter(|(_, operation)| matches!(operation, Operation::SpawnAgent(_)))
+            .map(|(position, _)| AgentId::of(id, position))
+            .collect();
         json!({
             "state": "decided", "envelope": id, "beat": decision.header.height,
             "receipts": caused.iter().map(|r| r.index).collect::<Vec<_>>(),
-            "refusals": refusals, "jobs": jobs,
+            "refusals": refusals, "jobs": jobs, "agents": agents,
         })
     }
 
@@ -219,7 +224,7 @@ impl View {
                     json!({
                         "id": id, "label": agent.spec.label, "tenant": agent.spec.tenant,
                         "region": agent.spec.region, "worker": agent.worker, "policy": agent.spec.policy,
-                        "nonce": agent.nonce.to_string(),
+                        "nonce": agent.nonce.to_string(), "is_moving": agent.course.is_some(),
                     })
                 })
                 .collect(),
@@ -236,16 +241,14 @@ impl View {
                 };
                 fabric.validators().map(row).collect::<Result<_, _>>()?
             }
-            // Regions and the focus; where agents are is nobody else's to know.
-            "places" => {
-                let regions = fabric.placed_regions().map(|(region, place)| (region.to_owned(), place));
-                let focus = fabric.focus().map(|place| ("focus".to_owned(), place));
-                let row = |(name, place): (String, &Position), is_focus: bool| {
-                    let place: Vec<String> = place.0.iter().map(ToString::to_string).collect();
-                    json!({"name": name, "is_focus": is_focus, "place": place})
+            "positions" => positions(&fabric),
+            "policies" => {
+                let row = |(name, declared): (&Name, &Declared)| {
+                    json!({"name": name, "version": declared.version.to_string(), "policy": declared.policy})
                 };
-                regions.map(|it| row(it, false)).chain(focus.map(|it| row(it, true))).collect()
+                fabric.policies().map(row).collect()
             }
+            "places" => places(&fabric),
             "checkpoints" => {
                 let list = self.ask(|ledger| {
                     let last = ledger.tip().checkpoint.0;
@@ -263,11 +266,34 @@ impl View {
             other => {
                 return Err(ApiError::bad_request(
                     format!("there is no list {other:?}"),
-                    "ask for jobs, workers, shards, agents, tenants, validators, places or checkpoints",
+                    "ask for jobs, workers, shards, agents, tenants, positions, policies, validators, places or checkpoints",
                 ));
             }
         })
     }
+}
+
+fn coordinates(place: &Position) -> Vec<String> {
+    place.0.iter().map(ToString::to_string).collect()
+}
+
+/// Regions and the focus.
+pub fn places(fabric: &Fabric) -> Value {
+    let row = |name: &str, place: &Position, is_focus: bool| json!({"name": name, "is_focus": is_focus, "place": coordinates(place)});
+    let regions = fabric.placed_regions().map(|(region, place)| row(region, place, false));
+    regions.chain(fabric.focus().map(|place| row("focus", place, true))).collect()
+}
+
+/// Where agents are and where they go: for validators alone, and whoever has this
+/// node's token.
+pub fn positions(fabric: &Fabric) -> Value {
+    let row = |(id, agent): (&AgentId, &Agent)| {
+        json!({
+            "id": id, "label": agent.spec.label, "region": agent.spec.region, "worker": agent.worker,
+            "place": coordinates(&agent.position), "course": agent.course.as_ref().map(coordinates),
+        })
+    };
+    fabric.agents().map(row).collect()
 }
 
 impl NodeView for View {

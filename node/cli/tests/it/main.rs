@@ -11,6 +11,7 @@ mod joining;
 mod ledger;
 mod lone;
 mod mesh;
+mod modes;
 mod owner;
 mod rollback;
 mod safe;

@@ -17,6 +17,10 @@ use phalanx_governance::{
     safe::{Call, Operation, SafeTx, TxFile},
 };
 use phalanx_types::{Hash, Name, PublicKey};
+/// A policy of one constraint.
+const POLICY: &[u8] =
+    br#"{"constraints":[{"name":"near","rule":{"within":{"of":"core","delta_micro":1500000}}}]}"#;
+
 use std::{fs, os::unix::fs::PermissionsExt, process::Command};
 
 fn name(text: &str) -> Name {
@@ -86,6 +90,7 @@ fn every_kind_becomes_the_calldata_of_its_function() {
     let hash = Hash([9; 32]);
     let (mars, luna) = (|| name("mars"), || name("luna"));
     owned.write("policy.txt", b"be kind");
+    owned.write("policy.json", POLICY);
     let validators: Vec<ProposedValidator> = owned
         .validators
         .iter()
@@ -209,8 +214,8 @@ fn every_kind_becomes_the_calldata_of_its_function() {
             C::BanPeer { network_key: key(4), reason: "it lies".into(), until_ms: u64::MAX },
         ),
         (
-            vec!["set-policy", "kindness", "policy.txt"],
-            C::SetPolicy { name: name("kindness"), document: b"be kind".to_vec() },
+            vec!["set-policy", "kindness", "policy.json"],
+            C::SetPolicy { name: name("kindness"), document: POLICY.to_vec() },
         ),
         (vec!["remove-policy", "kindness"], C::RemovePolicy { name: name("kindness") }),
         (vec!["payload", "--hex", "0x0102"], C::Payload { data: vec![1, 2] }),

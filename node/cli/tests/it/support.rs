@@ -114,9 +114,16 @@ impl Mesh {
     }
 
     pub async fn submitter(&self, operations: usize) -> Submitter {
-        let clients = self.devnet.clients();
-        let submitter = Submitter::new(clients, self.genesis.mesh, self.tenant.clone(), 300_000);
-        submitter.await.unwrap().with_operations(operations)
+        self.signing(self.tenant.clone()).await.with_operations(operations)
+    }
+
+    /// Who sends the owner's commands to a mesh without a chain.
+    pub async fn owner(&self) -> Submitter {
+        self.signing(read_key(&self.folder.path().join("mesh/owner.json"))).await
+    }
+
+    async fn signing(&self, key: SigningKey) -> Submitter {
+        Submitter::new(self.devnet.clients(), self.genesis.mesh, key, 300_000).await.unwrap()
     }
 
     /// A job that runs the command `mark`.

@@ -46,9 +46,10 @@ fn an_action_receipt_carries_before_after_nonce_and_policy() {
         (value.clone(), value)
     });
 
+    // Its point follows with the next beat, which is an action as well.
     let applied = world.one(key("tenant"), Operation::TerminateAgent { agent: id });
     let ended = first(&applied.receipts, ReceiptKind::AgentTerminated);
-    assert_eq!((shown(ended, "nonce"), shown(ended, "worker_before")), ("2".into(), "luna.1".into()));
+    assert_eq!((shown(ended, "nonce"), shown(ended, "worker_before")), ("3".into(), "luna.1".into()));
     hidden(ended, "position_before");
     assert_eq!(world.fabric.agents().count(), 0);
     let worker = world.fabric.worker(&name("luna.1")).unwrap();

@@ -167,7 +167,7 @@ fn every_owner_command_counts_up_the_policy_version_and_has_a_receipt() {
         OwnerCommand::SetShardWeight { shard: name("venus"), weight_ppm: 500_000 },
         OwnerCommand::SetSpillover { shard: name("venus"), to: vec![name("mars")] },
         OwnerCommand::SetThermostat { limit_ppm: 500_000 },
-        OwnerCommand::SetPolicy { name: name("near"), document: vec![1] },
+        OwnerCommand::SetPolicy { name: name("near"), document: br#"{"constraints":[]}"#.to_vec() },
         OwnerCommand::RemovePolicy { name: name("near") },
         OwnerCommand::SetVerification { verification: Verification::Sample { fraction_ppm: 5 } },
         OwnerCommand::ApproveWorker { worker: name("earth.5"), key: key("host-2") },

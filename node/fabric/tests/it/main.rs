@@ -16,6 +16,7 @@ mod event_loop;
 mod evidence;
 mod latency;
 mod places;
+mod policies;
 mod refusals;
 mod runs;
 mod scores;

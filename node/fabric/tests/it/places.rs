@@ -82,12 +82,12 @@ fn agents_draw_the_focus_and_leave_it() {
     world.offer_all("earth.1 luna.1 mars.1");
     checkpoint(&mut world);
     let far = Position(vec![1 << (COORDINATE_FRACTION_BITS - 1), 0, 0, 0, 0, 0, 0, 0]);
-    let (id, _) = world.spawn(phalanx_types::AgentSpec { position: far.clone(), ..agent("earth") });
+    let (id, _) = world.spawn(phalanx_types::AgentSpec { position: Some(far.clone()), ..agent("earth") });
     checkpoint(&mut world);
     let near = |a: &Position, b: &Position| a.0.iter().zip(&b.0).all(|(a, b)| (a - b).abs() < 1 << 20);
     assert!(near(world.fabric.focus().unwrap(), &far), "{:?}", world.fabric.focus());
     // One of another dimension has no part in it.
-    let flat = phalanx_types::AgentSpec { position: Position(vec![5, 5]), ..agent("earth") };
+    let flat = phalanx_types::AgentSpec { position: Some(Position(vec![5, 5])), ..agent("earth") };
     world.spawn(flat);
     checkpoint(&mut world);
     assert!(near(world.fabric.focus().unwrap(), &far));
@@ -105,7 +105,8 @@ fn a_focus_that_would_hardly_move_stays() {
         .into_iter()
         .map(|moved| {
             let position = Position(vec![(1 << (COORDINATE_FRACTION_BITS - 1)) + moved, 0, 0, 0, 0, 0, 0, 0]);
-            let (id, _) = world.spawn(phalanx_types::AgentSpec { position, ..agent("earth") });
+            let (id, _) =
+                world.spawn(phalanx_types::AgentSpec { position: Some(position), ..agent("earth") });
             checkpoint(&mut world);
             let focus = world.fabric.focus().unwrap().clone();
             world.one(key("tenant"), Operation::TerminateAgent { agent: id });

@@ -233,8 +233,8 @@ fn other_values_out_of_range_are_refused() {
     assert_eq!(refused(&world, key("v1"), accusation(too_new)), "bad_value");
     for change in [
         |s: &mut phalanx_types::AgentSpec| s.label = "x".repeat(129),
-        |s: &mut phalanx_types::AgentSpec| s.position = Position(vec![1 << 40, 0]),
-        |s: &mut phalanx_types::AgentSpec| s.position = Position(vec![0]),
+        |s: &mut phalanx_types::AgentSpec| s.position = Some(Position(vec![1 << 40, 0])),
+        |s: &mut phalanx_types::AgentSpec| s.position = Some(Position(vec![0])),
         |s: &mut phalanx_types::AgentSpec| s.resources.gpu = GpuRequest::Shared { milli: 0 },
     ] {
         let mut spec = agent("earth");

@@ -136,9 +136,10 @@ pub fn agent(region: &str) -> AgentSpec {
         tenant: name("t"),
         region: name(region),
         stack: Hash([3; 32]),
-        position: Position(vec![1 << 30, -(1 << 20), 0, 0, 0, 0, 0, 5]),
+        position: Some(Position(vec![1 << 30, -(1 << 20), 0, 0, 0, 0, 0, 5])),
         resources: Resources { cpu_milli: 1_000, memory_mib: 64, ..Resources::default() },
         policy: name("default"),
+        wishes: Vec::new(),
         seed: AgentSeed([9; 32]),
     }
 }

@@ -3,7 +3,7 @@
 use phalanx_geometry::{
     Ball, Curvature, Point,
     placing::misfit,
-    plot::{Kind, Mark, flat, svg},
+    plot::{Kind, Line, Mark, flat, svg},
 };
 use phalanx_types::agent::Position;
 
@@ -32,10 +32,13 @@ fn a_picture_has_every_mark_and_no_label_breaks_it() {
         mark("earth", 0.0, Kind::Region),
         mark("<script>\"&", 1.0, Kind::Dot),
         mark("focus", 0.5, Kind::Focus),
+        mark("earth.<1>", 0.0, Kind::Worker),
     ];
-    let text = svg(&marks, &[(0, 1), (0, 9)]).unwrap();
+    let line = |from, to, is_route| Line { from, to, is_route };
+    let text = svg(&marks, &[line(0, 1, false), line(0, 2, true), line(0, 9, true)]).unwrap();
     assert!(text.starts_with("<svg ") && text.ends_with("</svg>\n"));
-    assert_eq!((text.matches("<circle").count(), text.matches("<polyline").count()), (4, 1));
+    assert_eq!((text.matches("<circle").count(), text.matches("<polyline").count()), (4, 2));
+    assert_eq!((text.matches("<rect").count(), text.matches("stroke-dasharray").count()), (1, 1));
     assert!(text.contains("&lt;script&gt;&quot;&amp;") && !text.contains("<script"));
     assert!(!text.contains("NaN"));
     assert!(svg(&[], &[]).unwrap().contains("<circle"));

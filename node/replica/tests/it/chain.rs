@@ -113,9 +113,10 @@ pub fn agent(seed: u8) -> Operation {
         tenant: name("acme"),
         region: name("earth"),
         stack: Hash([seed; 32]),
-        position: Position(vec![i64::from(seed) << 30, -(1 << 37), 0, 0, 0, 0, 0, 0]),
+        position: Some(Position(vec![i64::from(seed) << 30, -(1 << 37), 0, 0, 0, 0, 0, 0])),
         resources: Resources { cpu_milli: 100, memory_mib: 64, ..Resources::default() },
-        policy: name("core-security"),
+        policy: name("default"),
+        wishes: Vec::new(),
         seed: AgentSeed([seed; 32]),
     }))
 }

@@ -38,6 +38,17 @@ fn one_liar_of_four_changes_nothing() {
 }
 
 #[test]
+fn cuts_along_distances_a_pulled_focus_and_lies_about_places_change_nothing() {
+    for nodes in [4, 7] {
+        for seed in 60..63 {
+            let faults = "geometry,partition,drop".parse().unwrap();
+            let report = run(&MeshScenario { jobs: 60, ..MeshScenario::new(nodes, seed, 120, faults) });
+            assert!(report.beats >= 120);
+        }
+    }
+}
+
+#[test]
 fn everything_at_once() {
     seeds(50, 56, "all", 120);
 }

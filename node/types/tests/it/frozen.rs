@@ -26,10 +26,10 @@ fn encodings_have_not_changed() {
     assert!(changed.is_empty(), "changed formats:\n{}", changed.join("\n"));
 }
 
-const ENVELOPE: &str = "d5077f28b3125687658e5f99585193b01b22b7112fde47ef20c86ab297902041";
-const ENVELOPE_ID: &str = "4c7803226da15fb0c83183ff9c28d9c071d2f991a57ece84eee2f66b99d53624";
-const BEAT: &str = "e79fce8c5ea07d0273c184adb5a7d0941e502300a2804b6a0b565a5371110f54";
-const HEADER_ID: &str = "56d00b3c6e70f22df7195bd24400f269907358fa2b007b86c7241903af7ee871";
+const ENVELOPE: &str = "5ed6eb5c2e280b399fbc762082dee9021e64b5d591d40109987046ec1edaae95";
+const ENVELOPE_ID: &str = "e82f42b74dc8966638078873deecae7d12d8df2ef09913b7fcf81de3b036997c";
+const BEAT: &str = "00203a81908aa4b117129822722958008f88f24eda86a16ada6c88f034b91d9b";
+const HEADER_ID: &str = "66fca5c8de11cdbd10f6dd036cfaadf44aafc4e91290036eb53f72ff6659e481";
 const CERTIFICATE: &str = "d735d1e4c3b8caba058cc367cc131676d0af71d27f85ac1fa1e6346145f3734f";
 const VALIDATOR_SET: &str = "fb29346c82357419744db2f88cc506a2ec80eaca4dff096689c0cb4e43619975";
 const EVIDENCE: &str = "491a502e4aec6ba98ebebb6a25b0a07beff3745ee1f8481360dcbaf4f43fc1a4";

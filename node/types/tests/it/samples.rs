@@ -1,7 +1,7 @@
 //! One value of every kind that is stored or sent.
 
 use phalanx_types::{
-    agent::{AgentSeed, Position},
+    agent::{AgentSeed, Position, Wish},
     certificate::CommitCertificate,
     evidence::{Accusation, Evidence, Fault},
     job::{CommandLimits, JobId, OutcomeReport, WorkloadType},
@@ -56,13 +56,19 @@ pub fn operations() -> Vec<Operation> {
             tenant: name("acme"),
             region: name("luna"),
             stack: Hash([4; 32]),
-            position: Position(vec![1 << 38, -(1 << 37), 0, 0, 0, 0, 0, 0]),
+            position: Some(Position(vec![1 << 38, -(1 << 37), 0, 0, 0, 0, 0, 0])),
             resources: Resources { cpu_milli: 100, memory_mib: 64, gpu: GpuRequest::None },
             policy: name("core-security"),
+            wishes: vec![
+                Wish::Near { region: name("earth"), weight: 50 },
+                Wish::Beside { agent: AgentId([7; 32]), weight: 1_000 },
+                Wish::Avoid { worker: name("mars.gpu-helion") },
+            ],
             seed: AgentSeed([5; 32]),
         })),
         Operation::MigrateAgent { agent: AgentId([6; 32]), worker: name("mars.gpu-helion") },
         Operation::TerminateAgent { agent: AgentId([6; 32]) },
+        Operation::UseAgents { agents: vec![AgentId([6; 32]), AgentId([7; 32])] },
         Operation::OfferWorker(Box::new(WorkerOffer {
             worker: name("mars.gpu-helion"),
             region: name("mars"),

@@ -1,9 +1,10 @@
 //! `phalanx devnet`.
 
+mod journey;
 mod owner;
+mod shell;
 
 use crate::{
-    commands::geometry,
     founding::{self, ModeWord, Plan, TENANT},
     output::{Code, Failure, Format, say, text},
 };
@@ -13,6 +14,7 @@ use phalanx_devnet::{Devnet, Judgement, NodeSpec, Outage, PortBlock, Run, trace:
 use phalanx_fabric::defaults::planetary;
 use phalanx_types::{Name, Params, params::Verification};
 use serde_json::{Value, json};
+use shell::Shell;
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -156,7 +158,7 @@ pub fn run(format: Format, args: Args) -> Result<Code> {
     runtime.block_on(async {
         let chain = match &args.contracts {
             Some(folder) => {
-                let chain = Box::pin(DevChain::start(folder, &founded.homes, &binary, &out)).await?;
+                let chain = Box::pin(DevChain::start(folder, &founded.homes, &out)).await?;
                 if format == Format::Text {
                     say(&chain.banner());
                 }
@@ -170,14 +172,17 @@ pub fn run(format: Format, args: Args) -> Result<Code> {
             let judgement = phalanx_devnet::run(&mut devnet, &plan).await?;
             if format == Format::Text {
                 say(&report(&judgement, &names));
-                say(&weights(&devnet, &out).await?);
+                say(&weights(&devnet).await?);
             }
+            let shell = Shell::new(&binary, &out, format);
+            let first = devnet.clients().into_iter().next().context("there is no node")?;
+            let journey = journey::travel(&shell, &first, &out).await?;
             let is_proven = prove(format, &devnet, &judgement, &binary, &out).await?;
             let shown = match &chain {
-                Some(chain) => Some(Box::pin(chain.walk(format, &devnet)).await?),
+                Some(chain) => Some(Box::pin(chain.walk(&shell, &devnet)).await?),
                 None => None,
             };
-            anyhow::Ok((judgement, is_proven, shown))
+            anyhow::Ok((judgement, journey, is_proven, shown))
         };
         let worked = tokio::select! {
             worked = Box::pin(work) => worked,
@@ -185,7 +190,7 @@ pub fn run(format: Format, args: Args) -> Result<Code> {
                 Err(Failure::because(Code::Refused, "stopped before the work was done"))
             }
         };
-        let (judgement, is_proven, shown) = match worked {
+        let (judgement, journey, is_proven, shown) = match worked {
             Ok(worked) => worked,
             Err(error) => {
                 devnet.stop_all(STOP_WITHIN).await;
@@ -193,7 +198,10 @@ pub fn run(format: Format, args: Args) -> Result<Code> {
             }
         };
         let conclusion = || shown.as_ref().map_or_else(String::new, owner::Shown::words);
-        format.print(conclusion, json!({"jobs": values(&judgement), "is_proven": is_proven, "owner": shown}));
+        format.print(
+            conclusion,
+            json!({"jobs": values(&judgement), "journey": journey, "is_proven": is_proven, "owner": shown}),
+        );
         if !args.once {
             say(&format!(
                 "the mesh stays up; look at it with `phalanx status --home {}/node-1`; Ctrl-C ends it",
@@ -206,13 +214,13 @@ pub fn run(format: Format, args: Args) -> Result<Code> {
             eprintln!("had to be killed after {} s: {}", STOP_WITHIN.as_secs(), killed.join(", "));
         }
         let is_obeyed = shown.is_none_or(|shown| shown.is_good());
-        let is_good = judgement.is_good() && is_proven && is_obeyed && killed.is_empty();
+        let is_good = judgement.is_good() && journey.is_good() && is_proven && is_obeyed && killed.is_empty();
         Ok(if is_good { Code::Done } else { Code::Refused })
     })
 }
 
-/// Who votes with which weight, and where that was drawn, as the first node has it.
-async fn weights(devnet: &Devnet, out: &Path) -> Result<String> {
+/// Who votes with which weight, as the first node has it.
+async fn weights(devnet: &Devnet) -> Result<String> {
     let Some(client) = devnet.clients().into_iter().next() else { return Ok(String::new()) };
     let rows = client.get("/v1/list/validators").await?;
     let rows = rows.as_array().map(Vec::as_slice).unwrap_or_default();
@@ -221,12 +229,7 @@ async fn weights(devnet: &Devnet, out: &Path) -> Result<String> {
         .iter()
         .map(|row| format!("{} {}", text(&row["entry"]["region"]), text(&row["weight"])))
         .collect();
-    let picture = out.join("disk.svg");
-    let drawn = match geometry::plot(&client.get("/v1/list/places").await?, &picture) {
-        Ok(count) => format!("{count} places drawn in {}", picture.display()),
-        Err(error) => format!("no places drawn: {error}"),
-    };
-    Ok(format!("vote weights of height {height}: {}\n{drawn}", each.join(", ")))
+    Ok(format!("vote weights of height {height}: {}", each.join(", ")))
 }
 
 fn report(judgement: &Judgement, names: &[String]) -> String {

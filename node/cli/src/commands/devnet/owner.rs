@@ -1,11 +1,12 @@
 //! The owner's part of the main job: a development chain, and one command of the owner
 //! through files, to its effect in the mesh and back.
 
+use super::shell::Shell;
 use crate::{
     binding::{self, Bound, Plan},
     chain::{self, ChainConfig, KeySource},
     home::Home,
-    output::{Code, Failure, Format, say},
+    output::{Code, Failure},
 };
 use anyhow::{Context, Result};
 use phalanx_api::Client;
@@ -18,7 +19,6 @@ use phalanx_governance::{
 use serde_json::Value;
 use std::{
     path::{Path, PathBuf},
-    process::{Command, Output},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -44,7 +44,6 @@ pub struct DevChain {
     anvil: Anvil,
     bound: Bound,
     safe: Address,
-    binary: PathBuf,
     out: PathBuf,
 }
 
@@ -84,7 +83,7 @@ impl DevChain {
     /// Starts a development chain, makes a Safe of three owners of whom two must sign,
     /// deploys the contracts and binds the mesh to them. `contracts` is the folder with
     /// npm's packages.
-    pub async fn start(contracts: &Path, homes: &[Home], binary: &Path, out: &Path) -> Result<Self> {
+    pub async fn start(contracts: &Path, homes: &[Home], out: &Path) -> Result<Self> {
         let anvil = Anvil::start(&anvil_in(contracts), &["--block-time", "1", "--accounts", "80"])?;
         let rpc = vec![anvil.url()];
         let chain = chain::connect(&rpc, None).await?;
@@ -105,7 +104,7 @@ impl DevChain {
         };
         let plan = Plan { owner: safe, command_delay_s: 0, force_delay_s: 172_800, config, dev: true };
         let bound = binding::bind(homes, &payer, &chain, plan).await?;
-        Ok(Self { anvil, bound, safe, binary: binary.to_owned(), out: out.to_owned() })
+        Ok(Self { anvil, bound, safe, out: out.to_owned() })
     }
 
     /// What it is, in two lines.
@@ -122,53 +121,36 @@ impl DevChain {
         )
     }
 
-    fn phalanx(&self, words: &[&str]) -> Result<Output> {
-        let home = self.out.join("node-1");
-        Ok(Command::new(&self.binary).args(words).arg("--home").arg(home).output()?)
-    }
-
-    /// Runs the binary, as an owner would; its output when it succeeds.
-    fn owner(&self, words: &[&str]) -> Result<String> {
-        let done = self.phalanx(words)?;
-        if !done.status.success() {
-            return Err(Failure::because(
-                Code::Refused,
-                format!("phalanx {}: {}", words.join(" "), String::from_utf8_lossy(&done.stderr).trim_end()),
-            ));
-        }
-        Ok(String::from_utf8_lossy(&done.stdout).into_owned())
-    }
-
     fn file(&self, name: &str) -> String {
         self.out.join(name).display().to_string()
     }
 
     /// One command through the whole file flow: built, shown, signed by two owners each
     /// on a copy, merged, simulated, executed.
-    fn command(&self, tell: &Tell, kind: &str, name: &str, evidence: Option<&str>) -> Result<()> {
+    fn command(&self, shell: &Shell, kind: &str, name: &str, evidence: Option<&str>) -> Result<()> {
         let [proposed, first, second, signed] =
             ["", "-owner-1", "-owner-2", "-signed"].map(|end| self.file(&format!("{name}{end}.json")));
         let mut words = vec!["owner", "command", kind, SHARD, "--out", &proposed];
         words.extend(evidence.into_iter().flat_map(|file| ["--evidence", file]));
-        tell.all(&words, &self.owner(&words)?);
+        shell.all(&words, &shell.done(&words)?);
         if evidence.is_some() {
             let words = ["owner", "tx", "show", &proposed, "--check"];
-            let shown = self.owner(&words)?;
+            let shown = shell.done(&words)?;
             let verdicts: Vec<&str> = shown.lines().filter(|line| line.starts_with("evidence 1")).collect();
-            tell.all(&words, &verdicts.join("\n"));
+            shell.all(&words, &verdicts.join("\n"));
         }
         let url = self.anvil.url();
         for (key, copy) in [("1", &first), ("2", &second)] {
             let words =
                 ["owner", "tx", "sign", &proposed, "--rpc", &url, "--dev", "--dev-key", key, "--out", copy];
-            tell.last(&words, &self.owner(&words)?);
+            shell.last(&words, &shell.done(&words)?);
         }
         let words = ["owner", "tx", "merge", &first, &second, "--out", &signed];
-        tell.last(&words, &self.owner(&words)?);
+        shell.last(&words, &shell.done(&words)?);
         let words = ["owner", "tx", "simulate", &signed];
-        tell.last(&words, &self.owner(&words)?);
+        shell.last(&words, &shell.done(&words)?);
         let words = ["owner", "tx", "exec", &signed, "--dev", "--dev-key", "0"];
-        tell.last(&words, &self.owner(&words)?);
+        shell.last(&words, &shell.done(&words)?);
         Ok(())
     }
 
@@ -186,20 +168,19 @@ impl DevChain {
 
     /// Pauses a shard and resumes it, counts who obeyed, and verifies the receipt of it
     /// from its bytes to the chain.
-    pub async fn walk(&self, format: Format, devnet: &Devnet) -> Result<Shown> {
-        let tell = Tell { format };
+    pub async fn walk(&self, shell: &Shell, devnet: &Devnet) -> Result<Shown> {
         let clients = devnet.clients();
         let mut shown = Shown { nodes: clients.len(), ..Shown::default() };
         let Some(node) = clients.first() else { return Ok(shown) };
         let evidence = self.evidence(node).await?;
-        self.command(&tell, "pause-shard", "pause", evidence.as_deref())?;
+        self.command(shell, "pause-shard", "pause", evidence.as_deref())?;
         let began = Instant::now();
         shown.obeyed = until_paused(&clients, true).await?;
         let took = began.elapsed().as_millis();
-        tell.line(&format!("  obeyed by {} of {} nodes after {took} ms", shown.obeyed, shown.nodes));
-        self.command(&tell, "resume-shard", "resume", None)?;
+        shell.line(&format!("  obeyed by {} of {} nodes after {took} ms", shown.obeyed, shown.nodes));
+        self.command(shell, "resume-shard", "resume", None)?;
         let resumed = until_paused(&clients, false).await?;
-        tell.line(&format!("  obeyed by {resumed} of {} nodes", shown.nodes));
+        shell.line(&format!("  obeyed by {resumed} of {} nodes", shown.nodes));
         shown.obeyed = shown.obeyed.min(resumed);
 
         let index = until_final(node).await?;
@@ -207,33 +188,11 @@ impl DevChain {
         std::fs::write(&file, node.bytes(&format!("/v1/receipts/{index}/proof")).await?)?;
         let url = self.anvil.url();
         let words = ["receipt", "verify", &file, "--rpc", &url];
-        let verified = self.phalanx(&words)?;
-        tell.all(&words, &String::from_utf8_lossy(&verified.stdout));
+        let verified = shell.run(&words)?;
+        shell.all(&words, &String::from_utf8_lossy(&verified.stdout));
         shown.receipt = verified.status.success().then_some(index);
         shown.anchored = number(node, "/chain/final").await?;
         Ok(shown)
-    }
-}
-
-/// Tells people what was run, and what it said.
-struct Tell {
-    format: Format,
-}
-
-impl Tell {
-    fn line(&self, line: &str) {
-        if self.format == Format::Text {
-            say(line);
-        }
-    }
-
-    fn all(&self, words: &[&str], said: &str) {
-        self.line(&format!("phalanx {}", words.join(" ")));
-        said.trim_end().lines().for_each(|line| self.line(&format!("  {line}")));
-    }
-
-    fn last(&self, words: &[&str], said: &str) {
-        self.all(words, said.trim_end().lines().last().unwrap_or_default());
     }
 }
 

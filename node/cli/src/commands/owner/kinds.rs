@@ -7,6 +7,7 @@ use phalanx_types::{
     Hash, Name, PublicKey,
     owner::{PAYLOAD_LEN_MAX, POLICY_LEN_MAX},
     params::Verification,
+    policy::Policy,
 };
 use std::path::PathBuf;
 
@@ -186,7 +187,7 @@ pub enum Kind {
     SetPolicy {
         /// Its name.
         name: Name,
-        /// A file with its text.
+        /// A JSON file: whom it binds, and what must hold of agents.
         file: PathBuf,
     },
     /// Takes a policy back.
@@ -336,7 +337,9 @@ impl Kind {
                 C::BanPeer { network_key, reason, until_ms: until_ms.unwrap_or(u64::MAX) }
             }
             Self::SetPolicy { name, file } => {
-                C::SetPolicy { name, document: files::read(&file, POLICY_LEN_MAX)? }
+                let document = files::read(&file, POLICY_LEN_MAX)?;
+                Policy::parse(&document).with_context(|| file.display().to_string())?;
+                C::SetPolicy { name, document }
             }
             Self::RemovePolicy { name } => C::RemovePolicy { name },
             Self::Payload { file, hex } => {

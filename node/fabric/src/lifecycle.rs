@@ -1,0 +1,345 @@
+//! The life of agents as geometry: where one is spawned, how it goes to where it shall
+//! be, how load spreads, and who is ended.
+//!
+//! - **L1** An agent lives on one worker and is at one point. To another worker it goes
+//!   at once; its point follows along the geodesic, at most [`STEP_LENGTH`] a beat, each
+//!   step an action with its own number and receipt.
+//! - **L2** Migration to another region is the translation that takes the one place to
+//!   the other: the agent is as far from the new place, and on the same side of it.
+//! - **L3** Each checkpoint looks at up to [`PATROL_MAX`] agents in turn. Those that a
+//!   constraint no longer allows are led back; those that cannot be are ended after
+//!   [`STRAYS_MAX`] looks, and so are those that nobody has used for longer than a policy
+//!   lets them.
+//! - **L4** Where a region is crowded and another one within reach is not, the agents of
+//!   the crowded one dilate about its place, and those that come nearer to the other one
+//!   move over.
+
+use crate::{
+    Fabric,
+    agents::{Ending, note, place},
+    places::ball,
+    policies::Broken,
+    receipts::{Drafts, Origin},
+    state::Agent,
+};
+use phalanx_geometry::{Error, Mean, Point, compare_distance};
+use phalanx_types::{
+    AgentId, AgentSpec, Name, ReceiptKind, TimeMs,
+    agent::{DIMENSION_DEFAULT, OWN_REGION_WEIGHT, Position, Wish},
+};
+use std::{cmp::Ordering, ops::Bound};
+
+/// The longest way of one step.
+pub const STEP_LENGTH: f64 = 0.5;
+/// Agents that go a step in one beat; others wait for their turn.
+const STEPS_MAX: usize = 1_024;
+/// Steps of the longest way that is checked before it is begun.
+const WAY_STEPS_MAX: usize = 80;
+/// Agents that a checkpoint looks at.
+pub const PATROL_MAX: usize = 1_024;
+/// Looks at which an agent was where it must not be, before it is ended.
+pub const STRAYS_MAX: u8 = 3;
+/// A region of whose CPU so much is taken is crowded, in millionths.
+const CROWDED_PPM: u64 = 800_000;
+/// A region of whose CPU no more is taken has room for those of others, in millionths.
+const ROOMY_PPM: u64 = 500_000;
+/// How much further from its region's place an agent of a crowded one goes.
+const DILATION: f64 = 1.25;
+
+/// Why an agent goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reason {
+    Asked,
+    WorkerLost,
+    Policy,
+    Spread,
+}
+
+impl Reason {
+    pub(crate) const fn word(self) -> &'static str {
+        match self {
+            Self::Asked => "asked",
+            Self::WorkerLost => "worker_lost",
+            Self::Policy => "policy",
+            Self::Spread => "spread",
+        }
+    }
+}
+
+impl Fabric {
+    /// Where an agent is, if there is such a one.
+    #[must_use]
+    pub fn agent(&self, id: &AgentId) -> Option<&Agent> {
+        self.agents.get(id)
+    }
+
+    /// Where an agent would like to be if it lived in `region`: the mean of the region's
+    /// place and of what it wishes to be near. What is not there has no part in it.
+    fn wished_point(&self, spec: &AgentSpec, region: &Name) -> Result<Position, Error> {
+        let mut mean = Mean::new(DIMENSION_DEFAULT)?;
+        if let Some(place) = self.place(region) {
+            mean.insert(place, OWN_REGION_WEIGHT.into())?;
+        }
+        for wish in &spec.wishes {
+            let near = match wish {
+                Wish::Near { region, .. } => self.place(region),
+                Wish::Beside { agent, .. } => self.agents.get(agent).map(|agent| &agent.position),
+                Wish::Avoid { .. } => None,
+            };
+            if let (Some(near), Some(weight)) =
+                (near.filter(|p| p.0.len() == DIMENSION_DEFAULT), wish.weight())
+            {
+                mean.insert(near, weight.into())?;
+            }
+        }
+        mean.position()
+    }
+
+    /// The regions that an agent may live in, the best first: as its own region spills
+    /// over, or, when it wishes for a place, by the distance from there.
+    pub(crate) fn regions_for(&self, spec: &AgentSpec) -> Vec<Name> {
+        let mut regions = self.reachable(&spec.region);
+        if spec.wishes.iter().any(|wish| wish.weight().is_some())
+            && let Ok(wanted) = self.wished_point(spec, &spec.region)
+        {
+            regions.sort_by(|a, b| match (self.place(a), self.place(b)) {
+                (Some(a), Some(b)) => compare_distance(&wanted, a, b).unwrap_or(Ordering::Equal),
+                _ => Ordering::Equal,
+            });
+        }
+        regions
+    }
+
+    /// Where an agent would be if it were spawned in `region`: where its spawn orders it
+    /// to be, or where the mesh finds best.
+    pub(crate) fn spawn_point(&self, spec: &AgentSpec, region: &Name) -> Result<Position, Broken> {
+        match &spec.position {
+            Some(ordered) => self.broken(spec, ordered, region).map_or_else(|| Ok(ordered.clone()), Err),
+            None => {
+                let wanted = self.wished_point(spec, region);
+                let wanted = wanted.unwrap_or_else(|_| Position::origin(DIMENSION_DEFAULT));
+                self.point_for(spec, &wanted, region)
+            }
+        }
+    }
+
+    /// Where an agent shall go when it moves to a worker in `region` (L2), by a way on
+    /// which it breaks nothing. An agent of another dimension than the regions' stays.
+    pub(crate) fn way_to(&self, agent: &Agent, region: &Name) -> Result<Position, Broken> {
+        let home = self.workers.get(&agent.worker).map(|worker| &worker.offer.region);
+        let target = match (home.and_then(|home| self.place(home)), self.place(region)) {
+            (Some(from), Some(to)) if home != Some(region) => translated(&agent.position, from, to),
+            _ => Ok(agent.position.clone()),
+        };
+        let target = target.unwrap_or_else(|_| agent.position.clone());
+        let target = self.point_for(&agent.spec, &target, region)?;
+        self.check_way(agent, &target, region)?;
+        Ok(target)
+    }
+
+    /// Whether the steps to `target` break nothing that did not hold already.
+    fn check_way(&self, agent: &Agent, target: &Position, region: &Name) -> Result<(), Broken> {
+        let mut at = agent.position.clone();
+        let mut was_broken = self.broken(&agent.spec, &at, region).is_some();
+        for _ in 0..WAY_STEPS_MAX {
+            if at == *target {
+                break;
+            }
+            let Ok(next) = step(&at, target) else { break };
+            let broken = self.broken(&agent.spec, &next, region);
+            match broken {
+                Some(broken) if !was_broken => return Err(broken),
+                Some(_) => {}
+                None => was_broken = false,
+            }
+            at = next;
+        }
+        Ok(())
+    }
+
+    /// Each agent that is on its way goes one step (L1).
+    pub(crate) fn advance(&mut self, drafts: &mut Drafts) {
+        if self.settings.is_paused || self.index.moving.is_empty() {
+            return;
+        }
+        let turn = self.settings.height.0.wrapping_mul(STEPS_MAX as u64);
+        let begin = turn.checked_rem(self.index.moving.len() as u64).unwrap_or(0);
+        let begin = usize::try_from(begin).unwrap_or(0);
+        let all = self.index.moving.iter();
+        let turns: Vec<AgentId> =
+            all.clone().skip(begin).chain(all.take(begin)).take(STEPS_MAX).copied().collect();
+        for id in turns {
+            self.go_on(&id, drafts);
+        }
+    }
+
+    fn go_on(&mut self, id: &AgentId, drafts: &mut Drafts) {
+        let Some(before) = self.agents.get(id).cloned() else { return };
+        let (Some(target), Some(region)) = (before.course.clone(), self.region_of(&before)) else { return };
+        let next = step(&before.position, &target).unwrap_or_else(|_| target.clone());
+        let mut after = before.clone();
+        let is_mending = self.broken(&before.spec, &before.position, &region).is_some();
+        if let Some(broken) = self.broken(&before.spec, &next, &region).filter(|_| !is_mending) {
+            after.course = None;
+            note(drafts, ReceiptKind::AgentHeld, id, &after, &Origin::fabric())
+                .text("policy_that_binds", &broken.policy)
+                .text("constraint", &broken.constraint)
+                .done();
+            self.put_agent(id, &before, after);
+            return;
+        }
+        after.nonce = before.nonce.saturating_add(1);
+        after.position = next;
+        if after.position == target {
+            after.course = None;
+        }
+        note(drafts, ReceiptKind::AgentMoved, id, &after, &Origin::fabric())
+            .text("worker_after", &after.worker)
+            .with("is_there", phalanx_types::Field::Bool(after.course.is_none()))
+            .hidden(place(&before, "position_before"))
+            .hidden(place(&after, "position_after"))
+            .done();
+        self.put_agent(id, &before, after);
+    }
+
+    /// The region of an agent's worker.
+    pub(crate) fn region_of(&self, agent: &Agent) -> Option<Name> {
+        self.workers.get(&agent.worker).map(|worker| worker.offer.region.clone())
+    }
+
+    /// Looks at agents in turn (L3), and lets load spread (L4).
+    pub(crate) fn patrol(&mut self, now: TimeMs, drafts: &mut Drafts) {
+        if self.settings.is_paused || self.agents.len() == 0 {
+            return;
+        }
+        let crowds = self.crowds();
+        if self.policies.len() == 0 && crowds.is_empty() {
+            return;
+        }
+        let from = (Bound::Excluded(self.settings.patrol), Bound::Unbounded);
+        let mut turn: Vec<AgentId> = self.agents.range(from).take(PATROL_MAX).map(|(id, _)| *id).collect();
+        if turn.len() < PATROL_MAX {
+            let rest = PATROL_MAX.saturating_sub(turn.len());
+            let end = (Bound::Unbounded, Bound::Included(self.settings.patrol));
+            turn.extend(self.agents.range(end).take(rest).map(|(id, _)| *id));
+        }
+        if let Some(last) = turn.last() {
+            self.settings.patrol = *last;
+        }
+        for id in turn {
+            let Some(agent) = self.agents.get(&id).cloned() else { continue };
+            let Some(region) = self.region_of(&agent) else { continue };
+            if let Some(policy) = self.idle_policy(&agent, now) {
+                self.end_agent(&id, Ending::Underused { policy }, &Origin::fabric(), drafts);
+            } else if let Some(broken) = self.broken(&agent.spec, &agent.position, &region) {
+                self.lead_back(&id, &agent, &region, broken, drafts);
+            } else if agent.strays > 0 {
+                self.put_agent(&id, &agent, Agent { strays: 0, ..agent.clone() });
+            } else if let Some((_, to)) = crowds.iter().find(|(from, _)| *from == region) {
+                self.spread(&id, &agent, &region, to, drafts);
+            }
+        }
+    }
+
+    /// The policy that ends an agent since nobody has used it for too long.
+    fn idle_policy(&self, agent: &Agent, now: TimeMs) -> Option<Name> {
+        let idle_ms = now.since(agent.last_used);
+        let is_over = |max: Option<u32>| max.is_some_and(|max| idle_ms > u64::from(max));
+        self.policies_of(&agent.spec)
+            .find(|(_, p)| is_over(p.policy.idle_max_ms))
+            .map(|(name, _)| name.clone())
+    }
+
+    /// Leads an agent back to where it may be: where it is, or on another worker; ends
+    /// it when there was no such place for several looks.
+    fn lead_back(&mut self, id: &AgentId, agent: &Agent, region: &Name, broken: Broken, drafts: &mut Drafts) {
+        if agent.course.is_some() {
+            return;
+        }
+        if let Ok(target) = self.point_for(&agent.spec, &agent.position, region) {
+            self.put_agent(id, agent, Agent { course: Some(target), ..agent.clone() });
+            return;
+        }
+        if let Ok((worker, target)) = self.home_for(agent, None) {
+            self.migrate(id, &worker, target, Reason::Policy, &Origin::fabric(), drafts);
+            return;
+        }
+        let strays = agent.strays.saturating_add(1);
+        if strays >= STRAYS_MAX {
+            self.end_agent(id, Ending::Drifted(broken), &Origin::fabric(), drafts);
+        } else {
+            self.put_agent(id, agent, Agent { strays, ..agent.clone() });
+        }
+    }
+
+    /// How much of a region's CPU is taken, in millionths; none without an open worker.
+    fn taken_ppm(&self, region: &Name) -> Option<u64> {
+        let (mut taken, mut all) = (0_u64, 0_u64);
+        for (_, worker) in self.workers_of(region).filter(|(_, w)| w.is_open && w.is_healthy) {
+            taken = taken.saturating_add(worker.cpu_milli.into());
+            all = all.saturating_add(worker.offer.resources.cpu_milli.into());
+        }
+        taken.saturating_mul(1_000_000).checked_div(all)
+    }
+
+    /// Each crowded region that has agents, and the emptiest one in its reach that has
+    /// room.
+    fn crowds(&self) -> Vec<(Name, Name)> {
+        let mut crowds = Vec::new();
+        for (region, shard) in self.shards.iter() {
+            if shard.is_paused || self.taken_ppm(region).is_none_or(|taken| taken < CROWDED_PPM) {
+                continue;
+            }
+            let others = self.reachable(region).into_iter().skip(1);
+            let open = others.filter(|other| self.shards.get(other).is_some_and(|s| !s.is_paused));
+            let roomy = open.filter_map(|other| Some((self.taken_ppm(&other)?, other)));
+            if let Some((_, to)) = roomy.filter(|(taken, _)| *taken <= ROOMY_PPM).min() {
+                crowds.push((region.clone(), to));
+            }
+        }
+        crowds
+    }
+
+    fn spread(&mut self, id: &AgentId, agent: &Agent, from: &Name, to: &Name, drafts: &mut Drafts) {
+        let is_needed = self.taken_ppm(from).is_some_and(|taken| taken >= CROWDED_PPM)
+            && self.taken_ppm(to).is_some_and(|taken| taken <= ROOMY_PPM);
+        let (Some(center), Some(goal)) = (self.place(from).cloned(), self.place(to).cloned()) else { return };
+        if !is_needed || agent.course.is_some() || agent.position.0.len() != DIMENSION_DEFAULT {
+            return;
+        }
+        let Ok(wider) = dilated(&agent.position, &center, &goal) else { return };
+        if compare_distance(&wider, &goal, &center) == Ok(Ordering::Less) {
+            if let Some((worker, target)) = self.room_in(agent, to) {
+                self.migrate(id, &worker, target, Reason::Spread, &Origin::fabric(), drafts);
+            }
+            return;
+        }
+        if self.broken(&agent.spec, &wider, from).is_none() {
+            self.put_agent(id, agent, Agent { course: Some(wider), ..agent.clone() });
+        }
+    }
+}
+
+/// The translation that takes `from` to `to`, of a position.
+fn translated(x: &Position, from: &Position, to: &Position) -> Result<Position, Error> {
+    Point::try_from(x)?.translated(&Point::try_from(from)?, &Point::try_from(to)?)?.to_position()
+}
+
+/// One step from `x` towards `target`.
+fn step(x: &Position, target: &Position) -> Result<Position, Error> {
+    let (from, to) = (Point::try_from(x)?, Point::try_from(target)?);
+    if ball().length(&from, &to)? <= STEP_LENGTH {
+        return Ok(target.clone());
+    }
+    ball().step(&from, &to, STEP_LENGTH)?.to_position()
+}
+
+/// `x` after its region has dilated about `center`; who is at the very centre goes a
+/// little towards `goal`.
+fn dilated(x: &Position, center: &Position, goal: &Position) -> Result<Position, Error> {
+    let (x, center) = (Point::try_from(x)?, Point::try_from(center)?);
+    if ball().length(&x, &center)? < STEP_LENGTH / 2.0 {
+        return ball().step(&x, &Point::try_from(goal)?, STEP_LENGTH / 2.0)?.to_position();
+    }
+    x.dilated(&center, DILATION)?.to_position()
+}

@@ -1,0 +1,416 @@
+//! Policies as geometric constraints: who is bound, what is refused and by which name,
+//! and that the mesh itself obeys them.
+
+use crate::world::{World, agent, count, first, host_of, key, name, names, offer, refusal, shown};
+use phalanx_fabric::{STEP_LENGTH, STRAYS_MAX};
+use phalanx_geometry::{Ball, Curvature, Reach, is_beyond, is_within};
+use phalanx_types::{
+    AgentId, AgentSpec, Genesis, Operation, OwnerCommand, ReceiptDraft, ReceiptKind,
+    agent::{Position, Wish},
+    shard::LatencyEntry,
+    tenant::{Quota, Tenant},
+};
+use std::collections::BTreeSet;
+
+const BEATS: u32 = 4;
+
+/// Earth, Luna and Mars at their distances, and a second tenant.
+fn planets() -> World {
+    World::bare(|genesis: &mut Genesis| {
+        genesis.params.checkpoint_beats = BEATS;
+        for LatencyEntry { from, to, latency_ms } in &mut genesis.latencies {
+            let mut pair = [from.as_str(), to.as_str()];
+            pair.sort_unstable();
+            *latency_ms = match pair {
+                ["earth", "luna"] => 60,
+                ["earth", "mars"] => 180,
+                ["luna", "mars"] => 190,
+                _ => 5,
+            };
+        }
+        genesis.tenants.push(Tenant {
+            name: name("security"),
+            keys: BTreeSet::from([key("guard")]),
+            quota: Quota::UNLIMITED,
+        });
+    })
+}
+
+fn declare(world: &mut World, policy: &str, document: &str) {
+    let command = OwnerCommand::SetPolicy { name: name(policy), document: document.as_bytes().to_vec() };
+    let applied = world.command(command);
+    assert_eq!(count(&applied.receipts, ReceiptKind::OwnerCommand), 1, "{:#?}", applied.receipts);
+}
+
+/// A policy of one rule for those that name it.
+fn rule(name: &str, rule: &str) -> String {
+    format!(r#"{{"constraints":[{{"name":"{name}","rule":{rule}}}]}}"#)
+}
+
+fn free(region: &str, policy: &str) -> AgentSpec {
+    AgentSpec { position: None, policy: name(policy), ..agent(region) }
+}
+
+fn spawn_as(world: &mut World, sender: &str, spec: AgentSpec) -> AgentId {
+    let signed = world.envelope(key(sender), vec![Operation::SpawnAgent(Box::new(spec))]);
+    let applied = world.beat_of(50, std::slice::from_ref(&signed), &[]);
+    first(&applied.receipts, ReceiptKind::AgentSpawned);
+    AgentId::of(&signed.envelope.id(), 0)
+}
+
+fn at(world: &World, id: &AgentId) -> Position {
+    world.fabric.agent(id).unwrap().position.clone()
+}
+
+fn place(world: &World, region: &str) -> Position {
+    world.fabric.place(&name(region)).unwrap().clone()
+}
+
+fn distance(a: &Position, b: &Position) -> f64 {
+    Ball::new(Curvature::ONE).distance(a, b).unwrap().to_f64()
+}
+
+fn within(micro: u64) -> Reach {
+    Reach::for_within(Curvature::ONE, micro).unwrap()
+}
+
+fn beyond(micro: u64) -> Reach {
+    Reach::for_beyond(Curvature::ONE, micro).unwrap()
+}
+
+/// Idle beats until a checkpoint has closed; what they did.
+fn checkpoint(world: &mut World) -> Vec<ReceiptDraft> {
+    let mut receipts = Vec::new();
+    loop {
+        let applied = world.idle();
+        receipts.extend(applied.receipts);
+        if applied.checkpoint_due {
+            return receipts;
+        }
+    }
+}
+
+/// The refusal of a spawn or a migration, as text.
+fn reason(receipts: &[ReceiptDraft]) -> String {
+    shown(first(receipts, ReceiptKind::Refused), "reason")
+}
+
+#[test]
+fn an_agent_without_an_order_is_spawned_at_its_regions_place() {
+    let mut world = planets();
+    world.offer_all("earth.1 mars.1");
+    let id = spawn_as(&mut world, "tenant", free("mars", "default"));
+    assert!(distance(&at(&world, &id), &place(&world, "mars")) < 1e-9);
+    assert_eq!(world.home_of(&id), "mars.1");
+}
+
+#[test]
+fn an_order_that_would_break_a_constraint_is_refused_with_its_name() {
+    let mut world = planets();
+    world.offer_all("earth.1 luna.1 mars.1");
+    declare(&mut world, "guard", &rule("near-core", r#"{"within":{"of":"core","delta_micro":500000}}"#));
+    let far = Position(vec![1 << 39, 0, 0, 0, 0, 0, 0, 0]);
+    let spec = AgentSpec { position: Some(far), ..free("earth", "guard") };
+    let applied = world.one(key("tenant"), Operation::SpawnAgent(Box::new(spec)));
+    assert_eq!(refusal(&applied), "forbidden");
+    let text = reason(&applied.receipts);
+    assert!(text.contains("guard") && text.contains("near-core") && text.contains("within 0.5 of"), "{text}");
+    // Where it does not matter to it, the mesh finds a point at which all holds.
+    let id = spawn_as(&mut world, "tenant", free("earth", "guard"));
+    assert!(is_within(&at(&world, &id), &Position::origin(8), within(500_000)).unwrap());
+
+    // A region that is too far away for the constraint is none to migrate to.
+    declare(&mut world, "home", &rule("at-home", r#"{"inside":{"regions":["earth","luna"]}}"#));
+    let id = spawn_as(&mut world, "tenant", free("earth", "home"));
+    let applied = world.one(key("tenant"), Operation::MigrateAgent { agent: id, worker: name("mars.1") });
+    assert_eq!(refusal(&applied), "forbidden");
+    assert!(reason(&applied.receipts).contains("at-home"), "{}", reason(&applied.receipts));
+    let applied = world.one(key("tenant"), Operation::MigrateAgent { agent: id, worker: name("luna.1") });
+    assert_eq!(count(&applied.receipts, ReceiptKind::AgentMigrated), 1);
+}
+
+#[test]
+fn an_order_through_forbidden_ground_is_refused() {
+    let mut world = planets();
+    world.offer_all("earth.1 mars.1");
+    let id = spawn_as(&mut world, "tenant", free("earth", "default"));
+    let (earth, mars) = (place(&world, "earth"), place(&world, "mars"));
+    // A ball about the middle of the way, far from both ends.
+    let middle = {
+        let (x, y) = ((&earth).try_into().unwrap(), (&mars).try_into().unwrap());
+        Ball::new(Curvature::ONE).geodesic(&x, &y, 0.5).unwrap().to_position().unwrap()
+    };
+    assert!(distance(&earth, &mars) > 1.2);
+    let coordinates: Vec<String> = middle.0.iter().map(i64::to_string).collect();
+    let document = format!(
+        r#"{{"binds":"all","constraints":[{{"name":"no-way","rule":{{"beyond":{{"of":{{"position":[{}]}},"delta_micro":300000}}}}}}]}}"#,
+        coordinates.join(",")
+    );
+    declare(&mut world, "minefield", &document);
+    let applied = world.one(key("tenant"), Operation::MigrateAgent { agent: id, worker: name("mars.1") });
+    assert_eq!(refusal(&applied), "forbidden");
+    assert!(reason(&applied.receipts).contains("no-way"));
+    // Declared while it is on its way, the same holds it.
+    world.command(OwnerCommand::RemovePolicy { name: name("minefield") });
+    world.one(key("tenant"), Operation::MigrateAgent { agent: id, worker: name("mars.1") });
+    assert!(world.fabric.agent(&id).unwrap().course.is_some());
+    let document = document.replace("300000", "200000");
+    declare(&mut world, "minefield", &document);
+    let mut receipts = Vec::new();
+    while world.fabric.agent(&id).unwrap().course.is_some() {
+        receipts.extend(world.idle().receipts);
+    }
+    let held = first(&receipts, ReceiptKind::AgentHeld);
+    assert_eq!(
+        (shown(held, "constraint"), shown(held, "policy_that_binds")),
+        ("no-way".into(), "minefield".into())
+    );
+    assert!(is_beyond(&at(&world, &id), &middle, beyond(200_000)).unwrap());
+}
+
+#[test]
+fn a_migration_goes_along_the_geodesic_in_bounded_steps_with_a_receipt_each() {
+    let mut world = planets();
+    world.offer_all("earth.1 mars.1");
+    let id = spawn_as(&mut world, "tenant", free("earth", "default"));
+    let (start, goal) = (at(&world, &id), place(&world, "mars"));
+    let whole = distance(&start, &goal);
+    let applied = world.one(key("tenant"), Operation::MigrateAgent { agent: id, worker: name("mars.1") });
+    // It lives there at once; its point follows.
+    assert_eq!((world.home_of(&id), at(&world, &id)), ("mars.1".into(), start.clone()));
+    let mut receipts = applied.receipts;
+    let mut before = start.clone();
+    while world.fabric.agent(&id).unwrap().course.is_some() {
+        receipts.extend(world.idle().receipts);
+        let now = at(&world, &id);
+        assert!(distance(&before, &now) <= STEP_LENGTH + 1e-9);
+        // On the geodesic the parts add up to the whole.
+        assert!((distance(&start, &now) + distance(&now, &goal) - whole).abs() < 1e-6);
+        before = now;
+    }
+    assert_eq!(before, goal);
+    let moves = count(&receipts, ReceiptKind::AgentMoved);
+    assert_eq!(moves, (whole / STEP_LENGTH).ceil() as usize);
+    assert_eq!(world.fabric.agent(&id).unwrap().nonce, moves as u64 + 1);
+    let last = receipts.iter().rev().find(|r| r.kind == ReceiptKind::AgentMoved).unwrap();
+    assert_eq!(last.data["is_there"], phalanx_types::Field::Bool(true));
+    assert_eq!(last.hidden.len(), 2);
+}
+
+#[test]
+fn migration_is_the_translation_that_keeps_the_distance_from_the_place() {
+    let mut world = planets();
+    world.offer_all("earth.1 luna.1");
+    let earth = place(&world, "earth");
+    let aside = {
+        let x: phalanx_geometry::Point = (&earth).try_into().unwrap();
+        let step = phalanx_geometry::Point::at(&[0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0], 0.4).unwrap();
+        x.moebius_add(&step).unwrap().to_position().unwrap()
+    };
+    let id = spawn_as(&mut world, "tenant", AgentSpec { position: Some(aside), ..free("earth", "default") });
+    world.one(key("tenant"), Operation::MigrateAgent { agent: id, worker: name("luna.1") });
+    while world.fabric.agent(&id).unwrap().course.is_some() {
+        world.idle();
+    }
+    assert!((distance(&at(&world, &id), &place(&world, "luna")) - 0.4).abs() < 1e-6);
+}
+
+#[test]
+fn recovery_goes_only_where_policy_allows() {
+    let mut world = planets();
+    world.offer_all("earth.1 luna.1 mars.1");
+    declare(&mut world, "home", &rule("at-home", r#"{"inside":{"regions":["earth","mars"]}}"#));
+    let id = spawn_as(&mut world, "tenant", free("earth", "home"));
+    // Luna would be its next one by spillover.
+    world.pass(40_000, "luna.1 mars.1");
+    assert_eq!(world.home_of(&id), "mars.1");
+    world.pass(60_000, "luna.1");
+    assert_eq!(world.home_of(&id), "mars.1", "there is no other place for it");
+}
+
+#[test]
+fn a_policy_binds_whom_it_names_even_when_they_name_another() {
+    let mut world = planets();
+    world.offer_all("earth.1 luna.1 mars.1");
+    let document = r#"{"binds":{"tenants":["security"]},"constraints":[
+        {"name":"not-mars","rule":{"inside":{"regions":["earth","luna"]}}}]}"#;
+    declare(&mut world, "guards", document);
+    let spec = AgentSpec { tenant: name("security"), ..free("mars", "default") };
+    // Mars is its region, but it may not live there.
+    let id = spawn_as(&mut world, "guard", spec);
+    assert_ne!(world.home_of(&id), "mars.1");
+    assert_eq!(spawn_as(&mut world, "tenant", free("mars", "default")), {
+        let (other, _) = world.fabric.agents().find(|(_, a)| a.worker.as_str() == "mars.1").unwrap();
+        *other
+    });
+    let unknown = Operation::SpawnAgent(Box::new(free("earth", "nobody-declared-it")));
+    assert_eq!(refusal(&world.one(key("tenant"), unknown)), "unknown");
+}
+
+#[test]
+fn tenants_that_must_be_apart_are_and_what_comes_too_near_is_refused() {
+    let mut world = planets();
+    world.offer_all("earth.1 luna.1 mars.1");
+    let document =
+        r#"{"binds":"all","constraints":[{"name":"alone","rule":{"apart":{"delta_micro":400000}}}]}"#;
+    declare(&mut world, "apart", document);
+    let ours = spawn_as(&mut world, "tenant", free("earth", "default"));
+    let guard = AgentSpec { tenant: name("security"), ..free("earth", "default") };
+    let theirs = spawn_as(&mut world, "guard", guard.clone());
+    assert!(is_beyond(&at(&world, &theirs), &at(&world, &ours), beyond(400_000)).unwrap());
+    let too_near = AgentSpec { position: Some(at(&world, &ours)), ..guard };
+    let applied = world.one(key("guard"), Operation::SpawnAgent(Box::new(too_near)));
+    assert_eq!(refusal(&applied), "forbidden");
+    assert!(reason(&applied.receipts).contains("alone"));
+    // One's own are no strangers.
+    let beside = AgentSpec { position: Some(at(&world, &ours)), ..free("earth", "default") };
+    spawn_as(&mut world, "tenant", beside);
+}
+
+#[test]
+fn who_is_where_it_must_not_be_any_more_is_led_back_by_steps() {
+    let mut world = planets();
+    world.offer_all("earth.1 luna.1 mars.1");
+    let far = Position(vec![1 << 39, 0, 0, 0, 0, 0, 0, 0]);
+    let id = spawn_as(&mut world, "tenant", AgentSpec { position: Some(far), ..free("earth", "default") });
+    let document = r#"{"binds":"all","constraints":[{"name":"near","rule":{"within":{"of":"core","delta_micro":300000}}}]}"#;
+    declare(&mut world, "all-near", document);
+    let mut receipts = Vec::new();
+    for _ in 0..6 * BEATS {
+        receipts.extend(world.idle().receipts);
+    }
+    assert!(is_within(&at(&world, &id), &Position::origin(8), within(300_000)).unwrap());
+    assert!(count(&receipts, ReceiptKind::AgentMoved) >= 1);
+    assert_eq!(count(&receipts, ReceiptKind::AgentTerminated), 0);
+    // And it is not touched again.
+    assert!(checkpoint(&mut world).iter().all(|r| r.kind == ReceiptKind::CheckpointClosed));
+}
+
+#[test]
+fn who_must_not_live_in_its_region_any_more_moves_to_another_one() {
+    let mut world = planets();
+    world.offer_all("earth.1 luna.1 mars.1");
+    let id = spawn_as(&mut world, "tenant", free("earth", "default"));
+    let document = r#"{"binds":"all","constraints":[{"name":"out","rule":{"inside":{"regions":["mars"]}}}]}"#;
+    declare(&mut world, "exodus", document);
+    let receipts = checkpoint(&mut world);
+    let moved = first(&receipts, ReceiptKind::AgentMigrated);
+    assert_eq!((shown(moved, "reason"), world.home_of(&id)), ("policy".into(), "mars.1".into()));
+}
+
+#[test]
+fn who_has_drifted_out_of_every_valid_region_is_ended_after_some_looks() {
+    let mut world = planets();
+    world.offer_all("earth.1");
+    let id = spawn_as(&mut world, "tenant", free("earth", "default"));
+    let document = r#"{"binds":"all","constraints":[{"name":"out","rule":{"inside":{"regions":["mars"]}}}]}"#;
+    declare(&mut world, "exodus", document);
+    for _ in 1..STRAYS_MAX {
+        assert_eq!(count(&checkpoint(&mut world), ReceiptKind::AgentTerminated), 0);
+    }
+    let receipts = checkpoint(&mut world);
+    let ended = first(&receipts, ReceiptKind::AgentTerminated);
+    assert_eq!(ended.subject, id.to_string());
+    assert_eq!((shown(ended, "reason"), shown(ended, "constraint")), ("drifted".into(), "out".into()));
+    let worker = world.fabric.worker(&name("earth.1")).unwrap();
+    assert_eq!((worker.cpu_milli, world.fabric.agents().count()), (0, 0));
+}
+
+#[test]
+fn a_policy_that_lets_none_idle_ends_who_is_of_no_use_and_nobody_else() {
+    let mut world = planets();
+    world.offer_all("earth.1");
+    declare(&mut world, "busy", r#"{"idle_max_ms":10000,"constraints":[]}"#);
+    let used = spawn_as(&mut world, "tenant", free("earth", "busy"));
+    let idle = spawn_as(&mut world, "tenant", free("earth", "busy"));
+    let unbound = spawn_as(&mut world, "tenant", free("earth", "default"));
+    world.pass(9_000, "earth.1");
+    world.one(host_of("earth.1"), Operation::UseAgents { agents: vec![used] });
+    let receipts = world.pass(9_000, "earth.1");
+    let ended: Vec<&ReceiptDraft> =
+        receipts.iter().filter(|r| r.kind == ReceiptKind::AgentTerminated).collect();
+    assert_eq!(ended.len(), 1);
+    assert_eq!((ended[0].subject.clone(), shown(ended[0], "reason")), (idle.to_string(), "underused".into()));
+    let mut left: Vec<AgentId> = world.fabric.agents().map(|(id, _)| *id).collect();
+    let mut expected = vec![used, unbound];
+    left.sort_unstable();
+    expected.sort_unstable();
+    assert_eq!(left, expected);
+    // A stranger cannot keep it alive.
+    let told = world.one(key("guard"), Operation::UseAgents { agents: vec![used] });
+    assert_eq!(refusal(&told), "not_allowed");
+}
+
+#[test]
+fn wishes_weigh_and_do_not_bind() {
+    let mut world = planets();
+    world.offer_all("earth.1 luna.1 mars.1");
+    let towards = |region: &str, weight| {
+        let wishes = vec![Wish::Near { region: name(region), weight }];
+        AgentSpec { wishes, ..free("earth", "default") }
+    };
+    let (light, heavy) = (towards("mars", 50), towards("mars", 1_000));
+    let light = spawn_as(&mut world, "tenant", light);
+    let heavy = spawn_as(&mut world, "tenant", heavy);
+    let from_earth = |world: &World, id: &AgentId| distance(&at(world, id), &place(world, "earth"));
+    assert_eq!((world.home_of(&light), world.home_of(&heavy)), ("earth.1".into(), "mars.1".into()));
+    assert!(from_earth(&world, &light) > 0.1);
+    // A constraint is stronger than any wish.
+    declare(&mut world, "home", &rule("at-home", r#"{"inside":{"regions":["earth"]}}"#));
+    let bound = AgentSpec { policy: name("home"), ..towards("mars", 1_000) };
+    let bound = spawn_as(&mut world, "tenant", bound);
+    assert_eq!(world.home_of(&bound), "earth.1");
+    // A worker is avoided while there is another one.
+    world.offer_all("earth.2");
+    let avoid = |worker: &str| {
+        let wishes = vec![Wish::Avoid { worker: name(worker) }];
+        AgentSpec { wishes, ..free("earth", "home") }
+    };
+    let first_one = spawn_as(&mut world, "tenant", avoid("earth.1"));
+    let second = spawn_as(&mut world, "tenant", avoid("earth.2"));
+    assert_eq!((world.home_of(&first_one), world.home_of(&second)), ("earth.2".into(), "earth.1".into()));
+    world.one(host_of("earth.2"), Operation::WithdrawWorker { worker: name("earth.2") });
+    let third = spawn_as(&mut world, "tenant", avoid("earth.1"));
+    assert_eq!(world.home_of(&third), "earth.1");
+}
+
+#[test]
+fn a_crowded_region_dilates_and_its_outermost_agents_move_over() {
+    let mut world = planets();
+    let mut big = offer("luna.1");
+    big.resources.cpu_milli = 16_000;
+    world.offer(big);
+    world.offer_all("earth.1");
+    let ids: Vec<AgentId> =
+        (0..4).map(|_| spawn_as(&mut world, "tenant", free("earth", "default"))).collect();
+    assert!(ids.iter().all(|id| world.home_of(id) == "earth.1"), "its four cores are taken");
+    let mut receipts = Vec::new();
+    for _ in 0..12 {
+        receipts.extend(checkpoint(&mut world));
+    }
+    let spread: Vec<&ReceiptDraft> = receipts
+        .iter()
+        .filter(|r| r.kind == ReceiptKind::AgentMigrated)
+        .inspect(|r| assert_eq!(shown(r, "reason"), "spread"))
+        .collect();
+    // One is enough: three quarters are not crowded any more.
+    assert_eq!(spread.len(), 1, "{spread:#?}");
+    assert_eq!(ids.iter().filter(|id| world.home_of(id) == "luna.1").count(), 1);
+    for name in names("earth luna") {
+        let home = place(&world, name.as_str());
+        let here = world.fabric.agents().filter(|(_, a)| a.worker.as_str().starts_with(name.as_str()));
+        for (_, agent) in here {
+            assert!(distance(&agent.position, &home) < 2.0);
+        }
+    }
+}
+
+#[test]
+fn a_document_that_is_no_policy_changes_nothing() {
+    let mut world = planets();
+    for document in ["be kind", "{\"constraints\":[{}]}", "", "[]"] {
+        let command = OwnerCommand::SetPolicy { name: name("p"), document: document.as_bytes().to_vec() };
+        assert_eq!(refusal(&world.command(command)), "bad_value");
+    }
+    assert_eq!(world.fabric.policies().count(), 0);
+}
