@@ -1,0 +1,4 @@
+//! Places from round-trip times.
+
+mod internet;
+mod mesh;
