@@ -18,9 +18,10 @@
 //! - **L3** A residual counts in full when it is small beside the median of all, less
 //!   when it is larger, and not at all beyond [`CUTOFF`] medians (Tukey's biweight): far
 //!   lies are not heard, near ones pull a little.
-//! - **L4** Distances say nothing of where all are together. What holds that is a weak
-//!   pull towards the node's home, its region's agreed place: so nobody drags the mesh
-//!   along, a little a day, and positions need no alignment to be compared.
+//! - **L4** Distances say nothing of where all are together. What holds that is a pull
+//!   towards the node's home, its region's agreed place: nobody drags the mesh along, a
+//!   little a day, errors die out from node to node, and positions need no alignment to
+//!   be compared. Its price is that nodes of one region seem nearer than they are.
 //! - **L5** State is bounded by [`PEERS_MAX`]; the node that was longest not heard makes
 //!   room. No clock, no random source.
 
@@ -29,7 +30,11 @@ mod fit;
 mod flat;
 mod space;
 
-pub use coordinate::{CUTOFF, Coordinate, ERROR_PPM_MAX, PEERS_MAX, ROUND_TRIPS, Sample};
+pub use coordinate::{ANCHOR_PPM, CUTOFF, Coordinate, ERROR_PPM_MAX, PEERS_MAX, ROUND_TRIPS, Sample};
 pub use fit::{Comparison, Fit};
 pub use flat::{Flat, FlatPlace};
 pub use space::{Hyperbolic, LENGTH_WANTED_MAX, Seen, Space};
+
+/// Microseconds of round trip that are one unit of length where regions have agreed
+/// places: 100 ms one way.
+pub const UNIT_US: u32 = 200_000;

@@ -56,6 +56,7 @@ pub struct Liars {
 pub struct Plan {
     pub neighbours: usize,
     pub rounds: u32,
+    pub anchor_ppm: u32,
     pub liars: Option<Liars>,
 }
 
@@ -69,7 +70,10 @@ fn along<S: Space>(space: &S, length: f64) -> Vec<f64> {
 pub fn run<S: Space + Copy>(space: S, internet: &Internet, homes: &[S::Place], plan: &Plan) -> Vec<S::Place> {
     let n = internet.len();
     let mut nodes: Vec<Coordinate<S, u32>> = (0..n)
-        .map(|i| Coordinate::new(space, homes[internet.regions[i]].clone(), &(i as u32).to_le_bytes()).unwrap())
+        .map(|i| {
+            let home = homes[internet.regions[i]].clone();
+            Coordinate::new(space, home, plan.anchor_ppm, &(i as u32).to_le_bytes()).unwrap()
+        })
         .collect();
     let mut choice = Draw(n as u64);
     let neighbours: Vec<Vec<usize>> = (0..n)
@@ -99,8 +103,7 @@ pub fn run<S: Space + Copy>(space: S, internet: &Internet, homes: &[S::Place], p
                     error_ppm = 0;
                     let since = f64::from(round - liars.from_round);
                     let wanted = quiet / f64::from(space.unit_us());
-                    let from_peer =
-                        |length: f64| space.go(nodes[i].place(), &along(&space, length)).unwrap();
+                    let from_peer = |length: f64| space.go(nodes[i].place(), &along(&space, length)).unwrap();
                     match liars.lie {
                         Lie::Shifted(part) => {
                             place = space.go(&place, &along(&space, (part * median).min(15.0))).unwrap();
@@ -145,9 +148,8 @@ pub fn flat_homes(space: &Flat, internet: &Internet) -> Vec<FlatPlace> {
 
 fn placed(internet: &Internet, dimension: usize, unit: f64, beginning: f64) -> Vec<Point> {
     let count = internet.regions_len();
-    let mut points: Vec<Point> = (0..count)
-        .map(|i| placing::beginning(dimension, i).unwrap().scaled(beginning).unwrap())
-        .collect();
+    let mut points: Vec<Point> =
+        (0..count).map(|i| placing::beginning(dimension, i).unwrap().scaled(beginning).unwrap()).collect();
     let wanted: Vec<Vec<f64>> = (0..count)
         .map(|a| (0..count).map(|b| internet.between_us(a.min(b), a.max(b)) * unit).collect())
         .collect();
@@ -156,10 +158,20 @@ fn placed(internet: &Internet, dimension: usize, unit: f64, beginning: f64) -> V
 }
 
 /// How far each honest node is from where it would be, in parts of the median distance.
-pub fn moved<S: Space>(space: &S, internet: &Internet, liars: Liars, with: &[S::Place], without: &[S::Place]) -> Vec<f64> {
+pub fn moved<S: Space>(
+    space: &S,
+    internet: &Internet,
+    liars: Liars,
+    with: &[S::Place],
+    without: &[S::Place],
+) -> Vec<f64> {
     let median = internet.median_us() / f64::from(space.unit_us());
     (0..internet.len())
         .filter(|i| i % liars.one_of != liars.first)
-        .map(|i| space.see(&with[i], &without[i]).unwrap().distance / median)
+        .map(|i| {
+            // Homeward is without the heights, which are no way between two places.
+            let way = space.homeward(&with[i], &without[i]).unwrap();
+            way.iter().map(|x| x * x).sum::<f64>().sqrt() / median
+        })
         .collect()
 }
