@@ -2,15 +2,15 @@
 
 use phalanx_types::{Hash, tags};
 
-/// Most bits of one component.
-const BITS: u32 = 32;
-/// Root of the mean square of one component: 32 fair bits, less their mean.
-pub(crate) const LENGTH_MEAN_PER_ROOT: f64 = 2.828_427_124_746_190_3;
+/// The mean of a sum of four hashed 16-bit numbers.
+const MEAN: i32 = 2 * u16::MAX as i32;
+/// The root of the mean square of one component: `√((2^32 − 1)/3)`.
+pub(crate) const COMPONENT: f64 = 37_837.227;
 
-/// A direction of this many dimensions from `id`: components are how many of 32 hashed
-/// bits are set, less 16. That is nearly a normal distribution, so that all directions
-/// are equally likely, and it is whole numbers.
-pub(crate) fn direction(id: &[u8], dimension: usize) -> Vec<i8> {
+/// A direction of this many dimensions from `id`: components are sums of four hashed
+/// 16-bit numbers, less their mean. That is nearly a normal distribution, so that all
+/// directions are equally likely, and it is whole numbers.
+pub(crate) fn direction(id: &[u8], dimension: usize) -> Vec<i32> {
     let mut components = Vec::with_capacity(dimension);
     let key = Hash::of(tags::AFFINITY, id);
     for block in 0u32.. {
@@ -18,8 +18,9 @@ pub(crate) fn direction(id: &[u8], dimension: usize) -> Vec<i8> {
             break;
         }
         let hash = Hash::of_parts(tags::AFFINITY, &[&key.0, &block.to_le_bytes()]);
-        for word in hash.0.as_chunks::<4>().0.iter().take(dimension - components.len()) {
-            components.push(u32::from_le_bytes(*word).count_ones() as i8 - (BITS / 2) as i8);
+        for part in hash.0.chunks_exact(8).take(dimension - components.len()) {
+            let sum: i32 = part.as_chunks::<2>().0.iter().map(|x| i32::from(u16::from_le_bytes(*x))).sum();
+            components.push(sum - MEAN);
         }
     }
     components

@@ -79,7 +79,7 @@ impl<S: Space, K: Ord + Clone> Coordinate<S, K> {
     pub fn new(space: S, home: S::Place, anchor_ppm: u32, own: &[u8]) -> Result<Self, Error> {
         let anchor = f64::from(anchor_ppm) / 1e6;
         let dimension = space.tangent_dimension();
-        let scale = BEGINNING / hashed::LENGTH_MEAN_PER_ROOT / (dimension as f64).sqrt();
+        let scale = BEGINNING / hashed::COMPONENT / (dimension as f64).sqrt();
         let tangent: Vec<f64> =
             hashed::direction(own, dimension).iter().map(|x| f64::from(*x) * scale).collect();
         space.see(&home, &home)?;
