@@ -217,8 +217,8 @@ fn what_cannot_be_placed_is_refused() {
         (position(&Position(vec![0]), &only(&few)), "a position has 1 dimensions"),
         (tenant_center(1, &name("t".into()), &[]), "a position has 1 dimensions"),
         (tenant_center(2_000, &name("t".into()), &[]), "a position has 2000 dimensions"),
-        (tenant_center(8, &name("t".into()), &[plane.clone()]), "dimensions where"),
-        (tenant_center(8, &name("t".into()), &[outside.clone()]), "outside of the ball"),
+        (tenant_center(8, &name("t".into()), std::slice::from_ref(&plane)), "dimensions where"),
+        (tenant_center(8, &name("t".into()), std::slice::from_ref(&outside)), "outside of the ball"),
     ];
     for (found, wanted) in refusals {
         let found = found.unwrap_err().to_string();

@@ -63,9 +63,15 @@ impl Internet {
     }
 }
 
-fn matrix(n: usize, way_ms: impl Fn(usize, usize) -> f64) -> Vec<Vec<u32>> {
-    let us = |a: usize, b: usize| if a == b { 0 } else { (way_ms(a.min(b), a.max(b)) * 1e3) as u32 };
-    (0..n).map(|a| (0..n).map(|b| us(a, b)).collect()).collect()
+/// What `way` says of each pair, both ways; zero from each to itself.
+fn symmetric(n: usize, mut way: impl FnMut(usize, usize) -> f64) -> Vec<Vec<f64>> {
+    let below: Vec<Vec<f64>> = (0..n).map(|a| (0..a).map(|b| way(a, b)).collect()).collect();
+    let of = |a: usize, b: usize| if a == b { 0.0 } else { below[a.max(b)][a.min(b)] };
+    (0..n).map(|a| (0..n).map(|b| of(a, b)).collect()).collect()
+}
+
+fn in_us(ways_ms: Vec<Vec<f64>>) -> Vec<Vec<u32>> {
+    ways_ms.into_iter().map(|row| row.into_iter().map(|ms| (ms * 1e3) as u32).collect()).collect()
 }
 
 /// A tree-like internet: 6 transit domains of 3 routers on a plane, 4 stub networks at
@@ -86,20 +92,15 @@ pub fn transit_stub(n: usize, seed: u64) -> Internet {
         let (x, y) = (routers[a].0 - routers[b].0, routers[a].1 - routers[b].1);
         1.0 + sqrt(x * x + y * y)
     };
-    let mut ways = vec![vec![f64::INFINITY; count]; count];
-    for a in 0..count {
-        for b in 0..count {
-            let (from, to) = (a / ROUTERS, b / ROUTERS);
-            // Domains form a ring, by one link between first and second routers.
-            let is_link = (to == (from + 1) % DOMAINS && a % ROUTERS == 0 && b % ROUTERS == 1)
-                || (from == 0 && to == DOMAINS / 2 && a % ROUTERS == 2 && b % ROUTERS == 2);
-            if from == to || is_link {
-                let way = if a == b { 0.0 } else { line(a, b) };
-                ways[a][b] = way;
-                ways[b][a] = way;
-            }
-        }
-    }
+    // Domains form a ring with one chord: one link between routers of two domains.
+    let is_link = |a: usize, b: usize| {
+        let (from, to) = (a / ROUTERS, b / ROUTERS);
+        (to == (from + 1) % DOMAINS && a.is_multiple_of(ROUTERS) && b % ROUTERS == 1)
+            || (from == 0 && to == DOMAINS / 2 && a % ROUTERS == 2 && b % ROUTERS == 2)
+    };
+    let mut ways = symmetric(count, |a, b| {
+        if a / ROUTERS == b / ROUTERS || is_link(a, b) || is_link(b, a) { line(a, b) } else { f64::INFINITY }
+    });
     for via in 0..count {
         for a in 0..count {
             for b in 0..count {
@@ -110,11 +111,11 @@ pub fn transit_stub(n: usize, seed: u64) -> Internet {
     let stubs: Vec<f64> = (0..count * STUBS).map(|_| draw.between(2.0, 15.0)).collect();
     let nodes: Vec<(usize, f64)> =
         (0..n).map(|_| (draw.below(stubs.len()), 0.5 + draw.exponential(4.0))).collect();
-    let round_trips_us = matrix(n, |a, b| {
+    let round_trips_us = in_us(symmetric(n, |a, b| {
         let ((s, access_s), (t, access_t)) = (nodes[a], nodes[b]);
         let up = if s == t { 1.0 } else { stubs[s] + stubs[t] + ways[s / STUBS][t / STUBS] };
         access_s + up + access_t
-    });
+    }));
     Internet { round_trips_us, regions: nodes.iter().map(|(stub, _)| stub / STUBS / ROUTERS).collect() }
 }
 
@@ -176,16 +177,9 @@ pub fn geographic(n: usize, seed: u64) -> Internet {
         let half = north * north + cos(radians(x)) * cos(radians(y)) * east * east;
         2.0 * RADIUS * asin(sqrt(half.min(1.0)))
     };
-    let mut ways = vec![vec![0.0; CITIES.len()]; CITIES.len()];
-    for a in 0..CITIES.len() {
-        for b in 0..a {
-            let way = 0.5 + great_circle(a, b) / SPEED * draw.between(1.2, 2.0);
-            ways[a][b] = way;
-            ways[b][a] = way;
-        }
-    }
+    let ways = symmetric(CITIES.len(), |a, b| 0.5 + great_circle(a, b) / SPEED * draw.between(1.2, 2.0));
     let nodes: Vec<(usize, f64)> =
         (0..n).map(|_| (draw.below(CITIES.len()), 0.5 + draw.exponential(3.0))).collect();
-    let round_trips_us = matrix(n, |a, b| nodes[a].1 + ways[nodes[a].0][nodes[b].0] + nodes[b].1);
+    let round_trips_us = in_us(symmetric(n, |a, b| nodes[a].1 + ways[nodes[a].0][nodes[b].0] + nodes[b].1));
     Internet { round_trips_us, regions: nodes.iter().map(|(city, _)| CITIES[*city].2).collect() }
 }

@@ -115,7 +115,7 @@ pub fn run<S: Space + Copy>(space: S, internet: &Internet, homes: &[S::Place], p
                         Lie::Delaying(part) => time += part * internet.median_us(),
                         Lie::Pulling(part) => place = from_peer(wanted + part * median),
                         Lie::Shaking(part) => {
-                            let side = if round % 2 == 0 { 1.0 } else { -1.0 };
+                            let side = if round.is_multiple_of(2) { 1.0 } else { -1.0 };
                             place = from_peer(side * (wanted + part * median));
                         }
                     }

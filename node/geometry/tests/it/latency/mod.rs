@@ -139,7 +139,7 @@ impl Alone {
     fn place(i: u32) -> Point {
         let mut direction = vec![0.0; DIMENSION_DEFAULT];
         direction[i as usize % DIMENSION_DEFAULT] =
-            if i as usize / DIMENSION_DEFAULT % 2 == 0 { 1.0 } else { -1.0 };
+            if (i as usize / DIMENSION_DEFAULT).is_multiple_of(2) { 1.0 } else { -1.0 };
         at(&direction, 1.0)
     }
 
@@ -147,7 +147,7 @@ impl Alone {
         self.0.observe(&peer, Sample { place: &Self::place(peer), error_ppm: 0, round_trip_us })
     }
 
-    fn from_origin(&self) -> f64 {
+    fn off_origin(&self) -> f64 {
         ball().see(&Point::origin(DIMENSION_DEFAULT).unwrap(), self.0.place()).unwrap().distance
     }
 }
@@ -161,7 +161,7 @@ fn a_node_finds_its_place_and_says_how_wrong_it_is() {
             node.hear(peer, UNIT_US).unwrap();
         }
     }
-    assert!(node.from_origin() < 1e-3, "{}", node.from_origin());
+    assert!(node.off_origin() < 1e-3, "{}", node.off_origin());
     assert!(node.0.error_ppm() < 1_000, "{}", node.0.error_ppm());
     let expected = node.0.round_trip_us(&Alone::place(3)).unwrap();
     assert!((expected / f64::from(UNIT_US) - 1.0).abs() < 1e-2, "{expected}");
