@@ -141,20 +141,22 @@ fn projected(semantic: &[i64], dimension: usize) -> Result<Vec<i128>, Error> {
     if !(1..=SEMANTIC_LEN_MAX).contains(&semantic.len()) {
         return Err(Error::PartCount { what: WHAT, found: semantic.len(), max: SEMANTIC_LEN_MAX });
     }
+    // At most 2^12 parts of at most 2^63 each.
+    let total: i128 = semantic.iter().map(|x| i128::from(*x)).sum();
     let mut sums = Vec::with_capacity(dimension);
     for row in 0..dimension as u64 {
-        let mut sum: i128 = 0;
+        let mut taken: i128 = 0;
         for (block, part) in (0u64..).zip(semantic.chunks(256)) {
             let key = [b"semantic".as_slice(), &row.to_le_bytes(), &block.to_le_bytes()];
             let signs = Hash::of_parts(tags::AFFINITY, &key);
-            for (index, x) in part.iter().enumerate() {
-                let byte = signs.0.get(index / 8).copied().unwrap_or(0);
-                let x = i128::from(*x);
-                // At most 2^12 parts below 2^64 each.
-                sum += if byte >> (index % 8) & 1 == 0 { x } else { -x };
+            for (byte, eight) in signs.0.iter().zip(part.chunks(8)) {
+                for (bit, x) in eight.iter().enumerate() {
+                    // All ones or none: no branch that nobody can foresee.
+                    taken += i128::from(x & -i64::from(byte >> bit & 1));
+                }
             }
         }
-        sums.push(sum);
+        sums.push(total - 2 * taken);
     }
     Ok(sums)
 }
