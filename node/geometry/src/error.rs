@@ -49,4 +49,25 @@ pub enum Error {
     /// A Euclidean ball that reaches the edge of the unit ball has no twin.
     #[error("a Euclidean ball that reaches the edge of the unit ball is no hyperbolic ball")]
     NoTwin,
+    /// A round-trip time, or the unit that it is counted in, of zero.
+    #[error("a round trip or unit of 0 µs: measure with a finer clock, or leave the sample out")]
+    NoTime,
+    /// Something of an agent or job has more parts than is allowed, or none.
+    #[error("{what} with {found} parts; 1 to {max} are allowed")]
+    PartCount {
+        /// What it is.
+        what: &'static str,
+        /// How many there are.
+        found: usize,
+        /// How many may be.
+        max: usize,
+    },
+    /// No place is left for one more tenant.
+    #[error("no place is left for a tenant among {tenants} in {dimension} dimensions: use more dimensions")]
+    Crowded {
+        /// How many have a place.
+        tenants: usize,
+        /// Dimensions of the ball.
+        dimension: usize,
+    },
 }

@@ -118,6 +118,10 @@ pub fn order_by_centrality<K: Ord + Clone>(
     Ok(order.into_iter().map(|(_, id)| id.clone()).collect())
 }
 
+pub(crate) fn allowed_dimension(found: usize) -> Result<(), Error> {
+    if (DIMENSION_MIN..=DIMENSION_MAX).contains(&found) { Ok(()) } else { Err(Error::Dimension { found }) }
+}
+
 pub(crate) fn same_dimension(expected: usize, found: usize) -> Result<(), Error> {
     if expected == found { Ok(()) } else { Err(Error::DimensionMismatch { expected, found }) }
 }

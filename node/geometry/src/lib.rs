@@ -38,9 +38,12 @@
 #[cfg(all(target_arch = "x86", not(target_feature = "sse2")))]
 compile_error!("agreed numbers need IEEE arithmetic: build for a machine with SSE2");
 
+pub mod affinity;
 mod ball;
 mod error;
 mod fixed;
+mod hashed;
+pub mod latency;
 mod mean;
 pub mod nearest;
 pub mod placing;

@@ -36,9 +36,7 @@ impl Mean {
     /// # Errors
     /// When the dimension is not 2 to 1,024.
     pub fn new(dimension: usize) -> Result<Self, Error> {
-        if !(fixed::DIMENSION_MIN..=fixed::DIMENSION_MAX).contains(&dimension) {
-            return Err(Error::Dimension { found: dimension });
-        }
+        fixed::allowed_dimension(dimension)?;
         Ok(Self { weight: 0, height: 0, sums: vec![0; dimension] })
     }
 

@@ -73,9 +73,7 @@ impl Point {
     /// the dimension is not allowed.
     pub fn at(direction: &[f64], length: f64) -> Result<Self, Error> {
         let dimension = direction.len();
-        if !(fixed::DIMENSION_MIN..=fixed::DIMENSION_MAX).contains(&dimension) {
-            return Err(Error::Dimension { found: dimension });
-        }
+        fixed::allowed_dimension(dimension)?;
         // The largest coordinate is taken out, so that no square is lost.
         let largest = direction.iter().fold(0.0f64, |most, x| if x.abs() > most { x.abs() } else { most });
         if direction.iter().any(|x| !x.is_finite()) || length.is_nan() || length.abs() > LENGTH_MAX {

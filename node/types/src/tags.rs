@@ -49,6 +49,8 @@ pub const ROSTER: &str = "phalanx/roster/v2";
 pub const EVIDENCE: &str = "phalanx/evidence/v1";
 /// Hash of the configuration that a receipt's policy version stands for.
 pub const POLICY: &str = "phalanx/policy/v1";
+/// Directions in the ball that follow from a tenant, a skill or a part of a meaning.
+pub const AFFINITY: &str = "phalanx/affinity/v1";
 
 /// What a validator's network and vote keys sign to be registered on a chain.
 pub const REGISTRATION: &str = "phalanx/registration/v1";
@@ -79,6 +81,7 @@ pub const ALL: &[&str] = &[
     OFFERS,
     EVIDENCE,
     POLICY,
+    AFFINITY,
 ];
 
 #[cfg(test)]

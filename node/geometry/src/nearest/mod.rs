@@ -37,9 +37,7 @@ impl<K: Ord + Copy> Index<K> {
     /// # Errors
     /// When the dimension is not 2 to 1,024.
     pub fn new(dimension: usize) -> Result<Self, Error> {
-        if !(fixed::DIMENSION_MIN..=fixed::DIMENSION_MAX).contains(&dimension) {
-            return Err(Error::Dimension { found: dimension });
-        }
+        fixed::allowed_dimension(dimension)?;
         Ok(Self { dimension, tree: Tree::new(dimension), leaves: BTreeMap::new() })
     }
 

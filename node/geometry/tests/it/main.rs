@@ -2,8 +2,10 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+mod affinity;
 mod ball;
 mod big;
+mod latency;
 mod mean;
 mod nearest;
 mod placing;
