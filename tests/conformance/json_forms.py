@@ -21,7 +21,8 @@ DEFAULTS = {
 
 # 4.1 The options that are written as null when they are none; the others are left out.
 NULL_FOR_NONE = {("Vote", "beat"), ("ProposalClaim", "lock_round"), ("Beat", "parent_certificate"),
-                 ("Observation", "command"), ("AgentSpec", "position")}
+                 ("Observation", "command"), ("AgentSpec", "position"),
+                 ("Affinity", "data")}
 
 
 def from_json(t, j):

@@ -74,7 +74,8 @@ Work           enum { synthetic { duration_ms: u32 },
                       command { program: name, args: list<string>, limits: CommandLimits } }
 CommandLimits  { time_ms: u32, cpu_ms: u32, memory_mib: u32, output_bytes: u32 }
 AgentSpec      { label: string, tenant: name, region: name, stack: hash, position: option<list<i64>>,
-                 resources: Resources, policy: name, wishes: list<Wish>, seed: [32] }
+                 affinity: Affinity, resources: Resources, policy: name, wishes: list<Wish>, seed: [32] }
+Affinity       { skills: set<name>, semantic: list<i64>, data: option<name> }
 Wish           enum { near { region: name, weight: u16 }, beside { agent: hash, weight: u16 }, avoid { worker: name } }
 WorkerOffer    { worker: name, region: name, capacity: u32, max_concurrency: u32, heartbeat_interval_ms: u32,
                  latency_window_ms: u32, capabilities: set<name>, resources: WorkerResources, price: u64 }

@@ -118,6 +118,7 @@ fn agent() -> Operation {
         region: name("earth"),
         stack: Hash([4; 32]),
         position: Some(Position(vec![1 << 38, -(1 << 37), 0, 0, 0, 0, 0, 0])),
+        affinity: Default::default(),
         resources: Resources { cpu_milli: 100, memory_mib: 64, gpu: GpuRequest::None },
         policy: name("default"),
         wishes: Vec::new(),

@@ -103,6 +103,7 @@ fn spawn_agent() -> Operation {
         region: Name::new("earth").unwrap(),
         stack: Hash::ZERO,
         position: Some(Position::origin(8)),
+        affinity: Default::default(),
         resources: Resources::default(),
         policy: Name::new("default").unwrap(),
         wishes: Vec::new(),

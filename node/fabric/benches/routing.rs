@@ -186,6 +186,7 @@ fn agent(i: usize) -> Operation {
         region: Name::new("earth").unwrap(),
         stack: Hash([3; 32]),
         position: Some(Position::origin(8)),
+        affinity: Default::default(),
         resources: Resources { cpu_milli: 10, memory_mib: 1, ..Resources::default() },
         policy: Name::new("default").unwrap(),
         wishes: Vec::new(),

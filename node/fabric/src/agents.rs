@@ -12,8 +12,8 @@ use crate::{
 };
 use phalanx_types::{
     AgentId, AgentSpec, Field, MicroUnits, Name, PublicKey, ReceiptKind, TimeMs,
-    agent::{Position, USE_BATCH_MAX, WISH_WEIGHT_MAX, WISHES_MAX, Wish},
-    job::LABEL_LEN_MAX,
+    agent::{Affinity, Position, SEMANTIC_LEN_MAX, USE_BATCH_MAX, WISH_WEIGHT_MAX, WISHES_MAX, Wish},
+    job::{LABEL_LEN_MAX, SKILLS_MAX},
     receipt::HiddenField,
 };
 use std::collections::BTreeSet;
@@ -83,6 +83,12 @@ impl Fabric {
         }
         if !spec.resources.gpu.is_valid() {
             return bad("gpu", "shared: 1 to 999 thousandths; whole: 1 to 64");
+        }
+        if spec.affinity.skills.len() > SKILLS_MAX || spec.affinity.semantic.len() > SEMANTIC_LEN_MAX {
+            return bad(
+                "affinity",
+                format!("at most {SKILLS_MAX} skills, and {SEMANTIC_LEN_MAX} components of a meaning"),
+            );
         }
         let weighs_well = |wish: &Wish| wish.weight().is_none_or(|w| w > 0 && w <= WISH_WEIGHT_MAX);
         if spec.wishes.len() > WISHES_MAX || !spec.wishes.iter().all(weighs_well) {
@@ -202,7 +208,8 @@ impl Fabric {
         drafts: &mut Drafts,
     ) -> Result<(), Refusal> {
         let Room { worker, gpus, point } = self.check_room(spec)?;
-        let spec = AgentSpec { position: None, ..spec.clone() };
+        // What has done its part in finding the place is not kept.
+        let spec = AgentSpec { position: None, affinity: Affinity::default(), ..spec.clone() };
         let agent =
             Agent { spec, position: point, course: None, last_used: now, strays: 0, worker, gpus, nonce: 0 };
         self.take_quota(&agent.spec.tenant, &agent.spec.resources, true);

@@ -22,7 +22,11 @@ use crate::{
     receipts::{Drafts, Origin},
     state::Agent,
 };
-use phalanx_geometry::{Error, Mean, Point, compare_distance};
+use phalanx_geometry::{
+    Error, Mean, Point,
+    affinity::{self, Work},
+    compare_distance,
+};
 use phalanx_types::{
     AgentId, AgentSpec, Name, ReceiptKind, TimeMs,
     agent::{DIMENSION_DEFAULT, OWN_REGION_WEIGHT, Position, Wish},
@@ -73,8 +77,9 @@ impl Fabric {
         self.agents.get(id)
     }
 
-    /// Where an agent would like to be if it lived in `region`: the mean of the region's
-    /// place and of what it wishes to be near. What is not there has no part in it.
+    /// Where an agent would best be if it lived in `region`: at the mean of the region's
+    /// place and of what it wishes to be near, off it in the direction of its affinity.
+    /// What is not there has no part in it.
     fn wished_point(&self, spec: &AgentSpec, region: &Name) -> Result<Position, Error> {
         let mut mean = Mean::new(DIMENSION_DEFAULT)?;
         if let Some(place) = self.place(region) {
@@ -92,7 +97,13 @@ impl Fabric {
                 mean.insert(near, weight.into())?;
             }
         }
-        mean.position()
+        let data = spec.affinity.data.as_ref().and_then(|region| self.place(region));
+        let work = Work {
+            skills: &spec.affinity.skills,
+            semantic: Some(spec.affinity.semantic.as_slice()).filter(|semantic| !semantic.is_empty()),
+            locality: data,
+        };
+        affinity::position(&mean.position()?, &work)
     }
 
     /// The regions that an agent may live in, the best first: as its own region spills

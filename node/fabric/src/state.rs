@@ -216,7 +216,7 @@ pub struct Job {
 /// An agent.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub struct Agent {
-    /// As it was spawned, less its position.
+    /// As it was spawned, less what has told where.
     pub spec: AgentSpec,
     /// Where it is.
     pub position: Position,

@@ -6,7 +6,7 @@ use phalanx_fabric::Fabric;
 use phalanx_geometry::compare_distance;
 use phalanx_types::{
     AgentSpec, Hash, Name, Operation, Resources,
-    agent::{AgentSeed, COORDINATE_FRACTION_BITS, DIMENSION_DEFAULT, Position},
+    agent::{Affinity, AgentSeed, COORDINATE_FRACTION_BITS, DIMENSION_DEFAULT, Position},
     shard::LatencyEntry,
 };
 use std::{cmp::Ordering, collections::BTreeSet};
@@ -73,6 +73,7 @@ impl Mesh {
             region,
             stack: Hash::ZERO,
             position: Some(Position(far)),
+            affinity: Affinity::default(),
             resources: Resources { cpu_milli: 1, ..Resources::default() },
             policy: Name::new("default").ok()?,
             wishes: Vec::new(),

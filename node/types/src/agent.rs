@@ -3,6 +3,7 @@
 use crate::{hash::Hash, hex_bytes::hex_bytes, name::Name, resources::Resources, tags};
 use borsh::{BorshDeserialize, BorshSerialize};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 
 hex_bytes! {
     /// Identity of an agent: hash of its envelope's id and its place in it.
@@ -77,6 +78,22 @@ impl Position {
     }
 }
 
+/// Most components of what an agent means.
+pub const SEMANTIC_LEN_MAX: usize = 1_024;
+
+/// What an agent has to do with others: alike ones are placed near each other.
+#[derive(Clone, Debug, Default, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Affinity {
+    /// What it can do; at most [`crate::job::SKILLS_MAX`].
+    pub skills: BTreeSet<Name>,
+    /// What it means, as a model says it, in fixed point of any scale, since only the
+    /// direction counts; at most [`SEMANTIC_LEN_MAX`] components, or none.
+    pub semantic: Vec<i64>,
+    /// The region in which its data are.
+    pub data: Option<Name>,
+}
+
 /// Most agents that one operation tells the use of.
 pub const USE_BATCH_MAX: usize = 1_024;
 /// Most wishes of an agent.
@@ -136,6 +153,8 @@ pub struct AgentSpec {
     pub stack: Hash,
     /// Where it shall be in the ball; none: where the mesh finds best.
     pub position: Option<Position>,
+    /// What it has to do with others, by which the mesh finds where it is best.
+    pub affinity: Affinity,
     /// What it takes from its worker as long as it lives.
     pub resources: Resources,
     /// Name of the policy it is bound by, beside those that bind it unasked.

@@ -8,7 +8,7 @@ use crate::{
 use anyhow::{Context, Result};
 use phalanx_types::{
     AgentId, AgentSpec, Hash, Name, Operation, Resources,
-    agent::{AgentSeed, OWN_REGION_WEIGHT, Position, Wish},
+    agent::{Affinity, AgentSeed, OWN_REGION_WEIGHT, Position, Wish},
 };
 use std::{path::PathBuf, str::FromStr};
 
@@ -54,6 +54,16 @@ pub enum Command {
         /// bits [default: where the mesh finds best].
         #[arg(long, value_delimiter = ',', allow_hyphen_values = true, value_name = "X,Y,…")]
         position: Option<Vec<i64>>,
+        /// What it can do: agents of the same skills are placed near each other.
+        #[arg(long, value_name = "SKILL")]
+        skill: Vec<Name>,
+        /// What it means, as a model says it: agents that mean alike are placed near each
+        /// other. Whole numbers of any scale.
+        #[arg(long, value_delimiter = ',', allow_hyphen_values = true, value_name = "X,Y,…")]
+        semantic: Vec<i64>,
+        /// The region in which its data are.
+        #[arg(long, value_name = "REGION")]
+        data: Option<Name>,
         /// A region that it would like to be near; its own weighs 100.
         #[arg(long, value_name = "REGION[=WEIGHT]")]
         near: Vec<Weighed<Name>>,
@@ -121,6 +131,9 @@ pub fn run(home: &Home, format: Format, command: Command) -> Result<Code> {
             stack,
             policy,
             position,
+            skill,
+            semantic,
+            data,
             near,
             beside,
             avoid,
@@ -141,6 +154,7 @@ pub fn run(home: &Home, format: Format, command: Command) -> Result<Code> {
                 region,
                 stack: Hash::sha3(&bytes),
                 position: position.map(Position),
+                affinity: Affinity { skills: skill.into_iter().collect(), semantic, data },
                 resources: Resources { cpu_milli, memory_mib, ..Resources::default() },
                 policy,
                 wishes: near.chain(beside).chain(avoid).collect(),

@@ -6,7 +6,7 @@ use phalanx_fabric::{STEP_LENGTH, STRAYS_MAX};
 use phalanx_geometry::{Ball, Curvature, Reach, is_beyond, is_within};
 use phalanx_types::{
     AgentId, AgentSpec, Genesis, Operation, OwnerCommand, ReceiptDraft, ReceiptKind,
-    agent::{Position, Wish},
+    agent::{Affinity, Position, Wish},
     shard::LatencyEntry,
     tenant::{Quota, Tenant},
 };
@@ -372,6 +372,46 @@ fn wishes_weigh_and_do_not_bind() {
     world.one(host_of("earth.2"), Operation::WithdrawWorker { worker: name("earth.2") });
     let third = spawn_as(&mut world, "tenant", avoid("earth.1"));
     assert_eq!(world.home_of(&third), "earth.1");
+}
+
+#[test]
+fn agents_that_are_alike_are_near_each_other_wherever_they_are() {
+    let mut world = planets();
+    world.offer_all("earth.1 earth.2 mars.1");
+    let with = |region: &str, skills: &str, semantic: &[i64], data: Option<&str>| AgentSpec {
+        affinity: Affinity {
+            skills: names(skills).into_iter().collect(),
+            semantic: semantic.to_vec(),
+            data: data.map(name),
+        },
+        ..free(region, "default")
+    };
+    let seer = spawn_as(&mut world, "tenant", with("earth", "vision", &[], None));
+    let alike = spawn_as(&mut world, "tenant", with("earth", "vision", &[], None));
+    let other = spawn_as(&mut world, "tenant", with("earth", "accounting", &[], None));
+    let far = spawn_as(&mut world, "tenant", with("mars", "vision", &[], None));
+    assert_eq!(at(&world, &seer), at(&world, &alike));
+    assert!(distance(&at(&world, &seer), &at(&world, &other)) > 0.2);
+    assert!(
+        distance(&at(&world, &seer), &at(&world, &far)) > distance(&at(&world, &seer), &at(&world, &other))
+    );
+    let mean = |values: &[i64]| with("earth", "", values, None);
+    let hello = spawn_as(&mut world, "tenant", mean(&[1_000, 10, 0, 20]));
+    let nearly = spawn_as(&mut world, "tenant", mean(&[990, 0, 10, 20]));
+    let opposite = spawn_as(&mut world, "tenant", mean(&[-1_000, -10, 0, -20]));
+    let hello = at(&world, &hello);
+    assert!(distance(&hello, &at(&world, &nearly)) < distance(&hello, &at(&world, &opposite)) / 4.0);
+    let here = spawn_as(&mut world, "tenant", with("earth", "", &[], None));
+    let drawn = spawn_as(&mut world, "tenant", with("earth", "", &[], Some("mars")));
+    let mars = place(&world, "mars");
+    assert!(distance(&at(&world, &drawn), &mars) < distance(&at(&world, &here), &mars));
+    // None of it stays in the state but the place.
+    assert_eq!(world.fabric.agent(&drawn).unwrap().spec.affinity, Affinity::default());
+    let mut wordy = with("earth", "", &[1; 1_025], None);
+    let too_long = world.one(key("tenant"), Operation::SpawnAgent(Box::new(wordy.clone())));
+    assert_eq!(refusal(&too_long), "bad_value");
+    wordy.affinity.semantic = vec![0; 3];
+    spawn_as(&mut world, "tenant", wordy);
 }
 
 #[test]

@@ -137,6 +137,7 @@ pub fn agent(region: &str) -> AgentSpec {
         region: name(region),
         stack: Hash([3; 32]),
         position: Some(Position(vec![1 << 30, -(1 << 20), 0, 0, 0, 0, 0, 5])),
+        affinity: Default::default(),
         resources: Resources { cpu_milli: 1_000, memory_mib: 64, ..Resources::default() },
         policy: name("default"),
         wishes: Vec::new(),

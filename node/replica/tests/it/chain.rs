@@ -114,6 +114,7 @@ pub fn agent(seed: u8) -> Operation {
         region: name("earth"),
         stack: Hash([seed; 32]),
         position: Some(Position(vec![i64::from(seed) << 30, -(1 << 37), 0, 0, 0, 0, 0, 0])),
+        affinity: Default::default(),
         resources: Resources { cpu_milli: 100, memory_mib: 64, ..Resources::default() },
         policy: name("default"),
         wishes: Vec::new(),

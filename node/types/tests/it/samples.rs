@@ -1,7 +1,7 @@
 //! One value of every kind that is stored or sent.
 
 use phalanx_types::{
-    agent::{AgentSeed, Position, Wish},
+    agent::{Affinity, AgentSeed, Position, Wish},
     certificate::CommitCertificate,
     evidence::{Accusation, Evidence, Fault},
     job::{CommandLimits, JobId, OutcomeReport, WorkloadType},
@@ -57,6 +57,11 @@ pub fn operations() -> Vec<Operation> {
             region: name("luna"),
             stack: Hash([4; 32]),
             position: Some(Position(vec![1 << 38, -(1 << 37), 0, 0, 0, 0, 0, 0])),
+            affinity: Affinity {
+                skills: BTreeSet::from([name("vision")]),
+                semantic: vec![1, -2, i64::MAX],
+                data: Some(name("mars")),
+            },
             resources: Resources { cpu_milli: 100, memory_mib: 64, gpu: GpuRequest::None },
             policy: name("core-security"),
             wishes: vec![
