@@ -42,6 +42,7 @@ pub mod affinity;
 mod ball;
 mod error;
 mod fixed;
+pub mod graph;
 mod hashed;
 pub mod latency;
 mod mean;
@@ -50,6 +51,8 @@ pub mod placing;
 pub mod plot;
 mod point;
 mod reach;
+pub mod routing;
+pub mod topology;
 pub mod weights;
 mod wide;
 

@@ -11,4 +11,6 @@ mod nearest;
 mod placing;
 mod plot;
 mod policy;
+mod routing;
+mod topology;
 mod weights;
