@@ -65,7 +65,7 @@ fn a_liar_of_twenty_moves_nobody_by_a_twentieth_of_the_median_distance() {
 }
 
 #[test]
-#[ignore = "slow: every node of two meshes as the liar, two minutes"]
+#[ignore = "slow: every node of four meshes as the liar, some minutes"]
 fn no_liar_of_twenty_moves_anybody_by_a_twentieth_of_the_median_distance_slow() {
     for seed in [1, 2] {
         for (internet, name) in
