@@ -74,14 +74,15 @@ impl Grain {
     /// equal is made again.
     pub(crate) fn matrix(&mut self, width: usize) -> Vec<Vec<Fr>> {
         loop {
-            let drawn: Vec<Fr> = (0..2 * width)
-                .map(|_| Fr::from_le_bytes_mod_order(&self.integer().to_bytes_le()))
-                .collect();
+            let drawn: Vec<Fr> =
+                (0..2 * width).map(|_| Fr::from_le_bytes_mod_order(&self.integer().to_bytes_le())).collect();
             let (x, y) = drawn.split_at(width);
             let inverse = |a: &Fr, b: &Fr| ark_ff::Field::inverse(&(*a + b));
             let rows: Option<Vec<Vec<Fr>>> =
                 x.iter().map(|a| y.iter().map(|b| inverse(a, b)).collect()).collect();
-            if let Some(rows) = rows.filter(|_| drawn.iter().collect::<std::collections::BTreeSet<_>>().len() == drawn.len()) {
+            if let Some(rows) =
+                rows.filter(|_| drawn.iter().collect::<std::collections::BTreeSet<_>>().len() == drawn.len())
+            {
                 return rows;
             }
         }

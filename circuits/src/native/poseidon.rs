@@ -18,7 +18,8 @@ pub const RATE_MAX: usize = 16;
 /// Full rounds: half before the partial ones, half after.
 pub const FULL_ROUNDS: usize = 8;
 /// Partial rounds for 1, 2, … 16 inputs.
-pub const PARTIAL_ROUNDS: [usize; RATE_MAX] = [56, 57, 56, 60, 60, 63, 64, 63, 60, 66, 60, 65, 70, 60, 64, 68];
+pub const PARTIAL_ROUNDS: [usize; RATE_MAX] =
+    [56, 57, 56, 60, 60, 63, 64, 63, 60, 66, 60, 65, 70, 60, 64, 68];
 
 /// One partial round: a constant behind the S-box, then lane 0 gets `row·state` and
 /// every other lane gets `column·lane 0` added.

@@ -18,6 +18,8 @@ pub const AGENT: Tag = Tag("phalanx/agent/v1");
 pub const BLIND: Tag = Tag("phalanx/blind/v1");
 /// A place in the ball; counted by its dimensions.
 pub const POSITION: Tag = Tag("phalanx/position/v1");
+/// A tenant's name; counted by its bytes.
+pub const TENANT: Tag = Tag("phalanx/tenant/v1");
 /// What an agent takes from its worker.
 pub const RESOURCES: Tag = Tag("phalanx/resources/v1");
 /// What a worker has in all.
@@ -37,7 +39,18 @@ pub const NULLIFIER_POSITION: Tag = Tag("phalanx/null-position/v1");
 
 /// Every tag above, so that a test can show that no two are equal.
 pub const ALL: &[Tag] = &[
-    AGENT, BLIND, POSITION, RESOURCES, CAPACITY, RULE, POLICY, ACTION, BEAT, NULLIFIER, NULLIFIER_POSITION,
+    AGENT,
+    BLIND,
+    POSITION,
+    TENANT,
+    RESOURCES,
+    CAPACITY,
+    RULE,
+    POLICY,
+    ACTION,
+    BEAT,
+    NULLIFIER,
+    NULLIFIER_POSITION,
 ];
 
 impl Tag {
