@@ -5,6 +5,8 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
 #![deny(clippy::indexing_slicing)]
 
+#[cfg(feature = "groth16")]
+pub mod groth16;
 pub mod native;
 mod opening;
 pub mod position;

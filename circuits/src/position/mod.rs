@@ -29,7 +29,7 @@
 //! ([`Reach`](phalanx_geometry::Reach)), so that a proof never claims more than the truth.
 //! Both places leave a gap `2^80 − Σx²` of at least `2^56`, as every valid position does.
 //!
-//! Constraints, with 2, 8, 64 and 512 dimensions: 5,930, 6,478, 11,615 and 53,399.
+//! Constraints, with 2, 8, 64 and 512 dimensions: 5,803, 6,355, 11,601 and 56,233.
 
 mod circuit;
 mod native;
