@@ -12,6 +12,7 @@ mod setup;
 mod verifier;
 
 pub use error::{KeyError, PointError, ProveError, Refused};
+pub(crate) use keys::domain_size;
 pub use keys::{Identity, Provenance, ProvingKey, RawKey, VerifyingKey};
 pub use prover::Prover;
 pub use setup::setup_dev;

@@ -1,7 +1,7 @@
 //! The prover: a circuit and its key, kept.
 
 use super::{KeyError, Proof, ProveError, ProvingKey, Verifier, qap::CircomReduction, seeded};
-use crate::r1cs::{Circuit, Row, Statement};
+use crate::r1cs::{Circuit, Shape, Statement};
 use ark_bn254::{Bn254, Fr};
 use ark_ff::{BigInteger, PrimeField, UniformRand};
 use ark_groth16::Groth16;
@@ -42,28 +42,33 @@ impl<'a, S: Statement> Prover<'a, S> {
     /// When the statement does not hold, or the key is damaged.
     pub fn prove(&self, inputs: &[Fr], secret: &S::Secret, entropy: &[u8; 32]) -> Result<Proof, ProveError> {
         let assignment = self.circuit.assign(inputs, secret)?;
-        let variables = assignment.variables();
-        let mut bytes = Zeroizing::new(Vec::with_capacity(32 * variables.len()));
-        for value in variables {
-            bytes.extend(value.into_bigint().to_bytes_le());
-        }
-        let mut random = seeded("phalanx/prove/v1", &[entropy, &bytes]);
-        let (r, s) = (Fr::rand(&mut random), Fr::rand(&mut random));
-
-        let shape = self.circuit.shape();
-        let matrices: &[Vec<Row>] = shape.matrices();
-        let proof = Groth16::<Bn254, CircomReduction>::create_proof_with_reduction_and_matrices(
-            &self.key.key,
-            r,
-            s,
-            matrices,
-            shape.inputs(),
-            shape.constraints(),
-            variables,
-        )
-        .map_err(|e| ProveError::Prover { reason: e.to_string() })?;
-        let proof = Proof::new(proof.a, proof.b, proof.c).map_err(|_| ProveError::Key)?;
+        let proof = prove(&self.key.key, self.circuit.shape(), assignment.variables(), entropy)?;
         self.verifier.verify(inputs, &proof).map_err(|_| ProveError::Key)?;
         Ok(proof)
     }
+}
+
+fn prove(
+    key: &ark_groth16::ProvingKey<Bn254>,
+    shape: &Shape,
+    variables: &[Fr],
+    entropy: &[u8; 32],
+) -> Result<Proof, ProveError> {
+    let mut bytes = Zeroizing::new(Vec::with_capacity(32 * variables.len()));
+    for value in variables {
+        bytes.extend(value.into_bigint().to_bytes_le());
+    }
+    let mut random = seeded("phalanx/prove/v1", &[entropy, &bytes]);
+    let (r, s) = (Fr::rand(&mut random), Fr::rand(&mut random));
+    let proof = Groth16::<Bn254, CircomReduction>::create_proof_with_reduction_and_matrices(
+        key,
+        r,
+        s,
+        shape.matrices(),
+        shape.inputs(),
+        shape.constraints(),
+        variables,
+    )
+    .map_err(|e| ProveError::Prover { reason: e.to_string() })?;
+    Proof::new(proof.a, proof.b, proof.c).map_err(|_| ProveError::Key)
 }

@@ -8,6 +8,7 @@ use ark_relations::{
     gr1cs::{ConstraintSynthesizer, ConstraintSystemRef, Result, Variable},
     utils::linear_combination::LinearCombination,
 };
+use phalanx_types::Hash;
 
 /// The matrices, handed to arkworks.
 struct Laid<'a>(&'a Shape);
@@ -43,9 +44,12 @@ pub fn setup_dev<S: Statement>(
     circuit: &Circuit<S>,
     entropy: &[u8; 32],
 ) -> std::result::Result<ProvingKey, KeyError> {
-    let mut random = seeded("phalanx/setup-dev/v1", &[entropy, &circuit.hash().0]);
-    let laid = Laid(circuit.shape());
-    Groth16::<Bn254, CircomReduction>::generate_random_parameters_with_reduction(laid, &mut random)
+    generate(circuit.shape(), entropy, &circuit.hash())
         .map(|key| ProvingKey::new(circuit, Provenance::Dev, key))
         .map_err(|e| KeyError::Setup { reason: e.to_string() })
+}
+
+fn generate(shape: &Shape, entropy: &[u8; 32], hash: &Hash) -> Result<ark_groth16::ProvingKey<Bn254>> {
+    let mut random = seeded("phalanx/setup-dev/v1", &[entropy, &hash.0]);
+    Groth16::<Bn254, CircomReduction>::generate_random_parameters_with_reduction(Laid(shape), &mut random)
 }

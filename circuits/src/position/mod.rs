@@ -37,4 +37,6 @@ mod native;
 mod tests;
 
 pub use circuit::Position;
+pub(crate) use circuit::nobody;
 pub use native::{Public, Secret, check};
+pub(crate) use native::{reach_of, selector_of};

@@ -4,7 +4,7 @@ use super::{Position, Public, Secret, check};
 use crate::{
     native::{Fr, Selector},
     r1cs::{Broken, Circuit},
-    testing::{Draw, position_secret, reach},
+    testing::{Draw, assert_determined, flip_each, position_secret, reach},
 };
 use ark_ff::Field;
 use phalanx_geometry::{Reach, gap, separation};
@@ -196,41 +196,8 @@ fn each_variable_flipped_breaks_a_constraint() {
         let (public, secret) = sample(&mut draw, dimension, true);
         let circuit = circuit(dimension);
         let good = circuit.assign(&public.inputs(), &secret).unwrap();
-        let mut variables = good.variables().to_vec();
-        assert_eq!(circuit.shape().broken(&variables), None);
-        let users = users(circuit);
-        let picks: Vec<usize> = if tried > variables.len() {
-            (1..variables.len()).collect()
-        } else {
-            (0..tried).map(|_| 1 + draw.below(variables.len() - 1)).collect()
-        };
-        for at in picks {
-            let before = variables[at];
-            variables[at] += Fr::from(1);
-            assert!(users[at].iter().any(|row| !row_holds(circuit, *row, &variables)), "variable {at}");
-            variables[at] = before;
-        }
+        flip_each(circuit.shape(), good.variables(), &mut draw, tried);
     }
-}
-
-/// For each column the constraints that it stands in.
-fn users(circuit: &Circuit<Position>) -> Vec<Vec<usize>> {
-    let mut users = vec![Vec::new(); circuit.shape().columns()];
-    for (row, (a, b, c)) in circuit.shape().rows().enumerate() {
-        for (_, column) in a.iter().chain(b).chain(c) {
-            users[*column].push(row);
-        }
-    }
-    users
-}
-
-fn row_holds(circuit: &Circuit<Position>, row: usize, variables: &[Fr]) -> bool {
-    let [a, b, c] = circuit
-        .shape()
-        .matrices()
-        .each_ref()
-        .map(|m| -> Fr { m[row].iter().map(|(f, column)| *f * variables[*column]).sum() });
-    a * b == c
 }
 
 #[test]
@@ -241,4 +208,13 @@ fn another_size_is_refused() {
     assert!(matches!(circuit(8).assign(&inputs, &secret), Err(Broken::Mismatch(_))));
     assert!(matches!(circuit(2).assign(&inputs[1..], &secret), Err(Broken::Mismatch(_))));
     assert!(Position::new(3).is_err());
+}
+
+/// Named witnesses and public inputs fixed, every other variable has one value.
+#[test]
+fn nothing_that_follows_is_free() {
+    let mut draw = Draw(13);
+    let (public, secret) = sample(&mut draw, 2, true);
+    let good = circuit(2).assign(&public.inputs(), &secret).unwrap();
+    assert_determined(circuit(2).shape(), good.variables());
 }

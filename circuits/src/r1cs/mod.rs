@@ -20,8 +20,8 @@ pub use linear::Linear;
 pub use shape::{Row, Shape};
 
 pub(crate) use ball::{Place, Side, inequality, place, reach};
-pub(crate) use bits::range;
-pub(crate) use merkle::{distance, member};
+pub(crate) use bits::{bit, range};
+pub(crate) use merkle::{distance, is_one_of, member};
 pub(crate) use poseidon::{hash, hash_list};
 
 use ark_bn254::Fr;

@@ -2,8 +2,11 @@
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+mod cubic;
+mod iden3;
 mod keys;
 mod proofs;
+mod snarkjs;
 #[path = "../../src/testing.rs"]
 mod testing;
 
