@@ -29,7 +29,7 @@ use phalanx_geometry::{
 };
 use phalanx_types::{
     AgentId, AgentSpec, Name, ReceiptKind, TimeMs,
-    agent::{DIMENSION_DEFAULT, OWN_REGION_WEIGHT, Position, Wish},
+    agent::{Affinity, DIMENSION_DEFAULT, OWN_REGION_WEIGHT, Position, Wish},
 };
 use std::{cmp::Ordering, ops::Bound};
 
@@ -96,6 +96,9 @@ impl Fabric {
             {
                 mean.insert(near, weight.into())?;
             }
+        }
+        if spec.affinity == Affinity::default() {
+            return mean.position();
         }
         let data = spec.affinity.data.as_ref().and_then(|region| self.place(region));
         let work = Work {
