@@ -26,7 +26,7 @@
 //! [`Reach::MAX`](phalanx_geometry::Reach::MAX) still forbids a move longer than 33.9.
 //! Spawns and ends are no actions here: they have one commitment only.
 //!
-//! Constraints, with 2, 8, 64 and 512 dimensions: 0.
+//! Constraints, with 2, 8, 64 and 512 dimensions: 8,450, 9,281, 17,178 and 84,350.
 
 mod circuit;
 mod native;

@@ -22,6 +22,10 @@ use phalanx_types::Hash;
 
 const COORDINATE_LEN: usize = FIELD_LEN as usize;
 const SECTIONS: usize = 10;
+/// Type and length of a section.
+const SECTION_HEADER_LEN: usize = 12;
+/// Hash of the circuit at the start of the list of contributions; their number follows.
+const CIRCUIT_HASH_LEN: usize = 64;
 /// Most bytes of the list of contributions.
 const CONTRIBUTIONS_MAX: usize = 1 << 20;
 const GROTH16: u32 = 1;
@@ -57,6 +61,11 @@ pub enum ZkeyError {
         /// What differs.
         what: &'static str,
     },
+    /// Nobody contributed: everybody knows the trapdoor.
+    #[error(
+        "the key has no contribution, so that everybody can forge with it; run `snarkjs zkey contribute`"
+    )]
+    NoContribution,
     /// Points that no setup gives.
     #[error("the key's points do not fit together: {reason}; run `snarkjs zkey verify`")]
     Inconsistent {
@@ -124,6 +133,9 @@ fn read(bytes: &[u8], shape: &Shape, name: &str) -> Result<(Points, Hash), ZkeyE
     let contributions = sections.get(10);
     if contributions.len() > CONTRIBUTIONS_MAX {
         return Err(ZkeyError::Malformed { reason: "its list of contributions is longer than 1 MiB" });
+    }
+    if Reader(contributions.get(CIRCUIT_HASH_LEN..).unwrap_or_default()).number() == 0 {
+        return Err(ZkeyError::NoContribution);
     }
     let vk = ark_groth16::VerifyingKey {
         alpha_g1,
@@ -210,6 +222,9 @@ impl<'a> Sections<'a> {
             return Err(malformed("it does not have ten sections"));
         }
         for _ in 0..SECTIONS {
+            if reader.0.len() < SECTION_HEADER_LEN {
+                return Err(malformed("a section is cut off"));
+            }
             let kind = reader.number() as usize;
             let length = u64::from(reader.number()) | u64::from(reader.number()) << 32;
             let length = usize::try_from(length).unwrap_or(usize::MAX);

@@ -88,6 +88,20 @@ fn a_key_of_another_circuit_and_a_damaged_file_are_refused() {
     }
 }
 
+#[test]
+fn a_key_without_a_contribution_is_refused() {
+    // The last section is the list of contributions: the circuit's hash, and none.
+    let at = (0..ZKEY.len() - 12).find(|at| {
+        let mut start = 10_u32.to_le_bytes().to_vec();
+        start.extend(((ZKEY.len() - at - 12) as u64).to_le_bytes());
+        ZKEY[*at..].starts_with(&start)
+    });
+    let mut file = ZKEY[..at.unwrap() + 4].to_vec();
+    file.extend(68_u64.to_le_bytes());
+    file.extend([0; 68]);
+    assert_eq!(read_zkey(&file, &cubic::circuit()).err(), Some(ZkeyError::NoContribution));
+}
+
 /// Runs snarkjs, named by `PHALANX_SNARKJS` (a path to its `cli.cjs`).
 fn snarkjs(folder: &Path, arguments: &[&str]) -> String {
     let cli = std::env::var("PHALANX_SNARKJS").expect("set PHALANX_SNARKJS to the path of snarkjs' cli.cjs");

@@ -3,6 +3,7 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod cubic;
+mod decoders;
 mod iden3;
 mod keys;
 mod proofs;

@@ -156,5 +156,5 @@ fn calldata_is_pinned_read_back_and_swapped_halves_are_refused() {
     assert!(Calldata::from_hex(&above, 7).is_err());
     assert_eq!(chain_key(prover.verifier().key().raw()).len(), 64 + 3 * 128 + 8 * 64);
     let golden = Hash::sha3(text.as_bytes()).to_string();
-    assert_eq!(golden, "0000000000000000000000000000000000000000000000000000000000000000");
+    assert_eq!(golden, "91308c43cc330a26a50ee9418867336dc26c1b1b4f50b06b676d2f3a29e04a76");
 }
