@@ -2,11 +2,12 @@
 
 use crate::home::{self, Bootstrap, Home, NodeConfig};
 use anyhow::{Context, Result, ensure};
+use phalanx_config::{Label, Orchestration};
 use phalanx_fabric::defaults::planetary;
 use phalanx_providers::process::Allowed;
 use phalanx_types::{
     Genesis, Hash, Name, Params, SigningKey, TimeMs, Validator, Weight, WorkerOffer,
-    params::{Mode, Verification},
+    params::Verification,
     tenant::{Quota, Tenant},
 };
 use std::{
@@ -35,6 +36,21 @@ pub enum ModeWord {
     GeometricMesh,
 }
 
+impl ModeWord {
+    /// The mode with all that it leaves open as by default; the first node controls.
+    pub fn orchestration(self) -> Result<Orchestration> {
+        Ok(match self {
+            Self::Centralized => {
+                let first = planetary()?.shards.into_iter().next().context("there is no region")?;
+                Orchestration::Centralized { controller: Label(first.name), successors: Vec::new() }
+            }
+            Self::Federated => Orchestration::Federated { coordinators: BTreeMap::new() },
+            Self::FullyDistributed => Orchestration::FullyDistributed {},
+            Self::GeometricMesh => Orchestration::GeometricMesh {},
+        })
+    }
+}
+
 /// What to found.
 #[derive(Clone, Debug)]
 pub struct Plan {
@@ -45,7 +61,7 @@ pub struct Plan {
     /// Node i (from 1) listens on this port plus i.
     pub base_port: u16,
     /// Who proposes.
-    pub mode: ModeWord,
+    pub orchestration: Orchestration,
     /// How much is receipted.
     pub verification: Verification,
     /// Workers in place of the planetary ones.
@@ -113,31 +129,6 @@ fn write_home(home: &Home, config: &NodeConfig, genesis: &Genesis) -> Result<()>
     home::write_private(&home.file("api-token"), hex::encode(random()?).as_bytes())
 }
 
-fn mode(word: ModeWord, validators: &[Validator], regions: &[Name]) -> Result<Mode> {
-    Ok(match word {
-        ModeWord::FullyDistributed => Mode::FullyDistributed,
-        ModeWord::GeometricMesh => Mode::GeometricMesh,
-        ModeWord::Centralized => {
-            Mode::Centralized { succession: validators.iter().map(|v| v.vote_key).collect() }
-        }
-        ModeWord::Federated => {
-            ensure!(
-                validators.len() >= regions.len(),
-                "a federated mesh needs a node in each of its {} regions",
-                regions.len()
-            );
-            let coordinators = regions
-                .iter()
-                .map(|region| {
-                    let keys = validators.iter().filter(|v| v.region == *region).map(|v| v.vote_key);
-                    (region.clone(), keys.collect())
-                })
-                .collect();
-            Mode::Federated { coordinators }
-        }
-    })
-}
-
 /// Founds a mesh. Nothing that exists is overwritten.
 pub fn found(plan: &Plan) -> Result<Founded> {
     ensure!((1..=64).contains(&plan.nodes), "a mesh on one machine has 1 to 64 nodes");
@@ -191,7 +182,7 @@ pub fn found(plan: &Plan) -> Result<Founded> {
         time: crate::runtime::now(),
         chain: None,
         owner: owner.public(),
-        mode: mode(plan.mode, &validators, &regions)?,
+        mode: plan.orchestration.to_mode(&validators, &regions)?,
         validators,
         verification: plan.verification,
         shards: planetary.shards,

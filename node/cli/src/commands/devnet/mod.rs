@@ -117,7 +117,7 @@ pub fn run(format: Format, args: Args) -> Result<Code> {
         nodes: args.nodes,
         out: out.clone(),
         base_port: ports.base(),
-        mode: args.mode,
+        orchestration: args.mode.orchestration()?,
         verification: Verification::FullAudit,
         workers,
         commands: founding::harmless_commands()?,
