@@ -1,7 +1,8 @@
 //! Constraints, setup, prover and verifier of every circuit; trees.
 //!
-//! Arguments choose parts by the start of their names, for example `position-64` or
-//! `trees`. Times are medians; `load` is the machine's load average beside them.
+//! Arguments choose parts by name, for example `position-64` or `trees`. Times are medians
+//! of wall time; where CPU time stands beside it, it is that of all threads. `load` is the
+//! machine's load average.
 
 #![allow(missing_docs)]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
@@ -17,7 +18,6 @@ use phalanx_circuits::{
     position,
     r1cs::{Circuit, Statement},
 };
-use phalanx_geometry::Reach;
 use std::{hint::black_box, time::Instant};
 use testing::Draw;
 
@@ -32,6 +32,14 @@ fn median(n: usize, mut call: impl FnMut()) -> f64 {
         .collect();
     times.sort_by(f64::total_cmp);
     times[n / 2]
+}
+
+/// CPU seconds of this process, in steps of 10 ms.
+fn cpu() -> f64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+    let ticks = |at: usize| fields.get(at).and_then(|f| f.parse::<f64>().ok()).unwrap_or(0.0);
+    (ticks(11) + ticks(12)) / 100.0
 }
 
 fn time(seconds: f64) -> String {
@@ -60,16 +68,20 @@ fn measure<S: Statement>(statement: S, truth: (Vec<Fr>, S::Secret), goal: Option
     let key = key.unwrap();
     let bytes = key.encode().len();
     let prover = Prover::new(&circuit, key).unwrap();
-    let assigned = median(21, || drop(black_box(circuit.assign(&inputs, &secret).unwrap())));
+    let assigned = median(21, || {
+        let _ = black_box(circuit.assign(&inputs, &secret).unwrap());
+    });
     let mut proof = None;
+    let before = cpu();
     let proven = median(11, || proof = Some(prover.prove(&inputs, &secret, &[1; 32]).unwrap()));
+    let worked = (cpu() - before) / 11.0;
     let proof = proof.unwrap();
     let verified = median(21, || prover.verifier().verify(&inputs, &proof).unwrap());
     let goal =
         goal.map(|goal| format!(" (goal {}, ratio {:.2})", time(goal), proven / goal)).unwrap_or_default();
     println!(
         "{name}: {} constraints, {} non-zeros, {} inputs; laid in {}, setup {}, proving key {:.2} MB, proof {} B; \
-         values {}, prove {}{goal}, verify {}; load {}",
+         values {}, prove {}{goal}, of CPU {}, verify {}; load {}",
         shape.constraints(),
         shape.non_zeros(),
         shape.inputs() - 1,
@@ -79,6 +91,7 @@ fn measure<S: Statement>(statement: S, truth: (Vec<Fr>, S::Secret), goal: Option
         Proof::LEN,
         time(assigned),
         time(proven),
+        time(worked),
         time(verified),
         load()
     );
@@ -133,34 +146,41 @@ fn batch() {
 }
 
 fn trees() {
+    const AGENTS: usize = 100_000;
+    const ACTIONS: usize = 10_000;
     let mut draw = Draw(5);
-    let policy = Policy::new(Reach::MAX, Vec::new()).unwrap();
-    for (agents, actions) in [(100_000, 10_000)] {
-        let states: Vec<_> = (0..1_000)
-            .map(|_| {
-                let place = draw.place(8, 4.0);
-                draw.agent(place, &policy)
-            })
-            .collect();
-        let leaf = median(1_000, || drop(black_box(states[draw.below(1_000)].leaf().unwrap())));
-        let leaves: Vec<Fr> = (0..agents).map(|i| Fr::from(i as u64 + 1)).collect();
-        let mut tree = None;
-        let cut = median(3, || tree = Some(Tree::new(leaves.clone()).unwrap()));
-        let audit = median(3, || drop(black_box(Tree::new(leaves[..actions].to_vec()).unwrap())));
-        let mut tree = tree.unwrap();
-        let changed = median(1_000, || tree.set(draw.below(agents), Fr::from(7)).unwrap());
-        let path = median(1_000, || drop(black_box(tree.path(draw.below(agents)).unwrap())));
-        println!(
-            "trees/agents={agents},actions={actions}: agent leaf (8 dimensions) {}, agents tree {}, audit tree {}, \
-             one leaf changed {}, a path {}; load {}",
-            time(leaf),
-            time(cut),
-            time(audit),
-            time(changed),
-            time(path),
-            load()
-        );
-    }
+    let policy = Policy::unbound();
+    let states: Vec<_> = (0..1_000)
+        .map(|_| {
+            let place = draw.place(8, 4.0);
+            draw.agent(place, &policy)
+        })
+        .collect();
+    let leaf = median(1_000, || {
+        let _ = black_box(states[draw.below(1_000)].leaf().unwrap());
+    });
+    let leaves: Vec<Fr> = (1..=AGENTS as u64).map(Fr::from).collect();
+    let before = cpu();
+    let mut tree = None;
+    let cut = median(3, || tree = Some(Tree::new(leaves.clone()).unwrap()));
+    let worked = (cpu() - before) / 3.0;
+    let audit = median(3, || drop(black_box(Tree::new(leaves[..ACTIONS].to_vec()).unwrap())));
+    let mut tree = tree.unwrap();
+    let changed = median(1_000, || tree.set(draw.below(AGENTS), Fr::from(7)).unwrap());
+    let path = median(1_000, || {
+        let _ = black_box(tree.path(draw.below(AGENTS)).unwrap());
+    });
+    println!(
+        "trees/agents={AGENTS},actions={ACTIONS}: agent leaf (8 dimensions) {}, agents tree {}, of CPU {}, audit \
+         tree {}, one leaf changed {}, a path {}; load {}",
+        time(leaf),
+        time(cut),
+        time(worked),
+        time(audit),
+        time(changed),
+        time(path),
+        load()
+    );
 }
 
 fn main() {

@@ -1,9 +1,49 @@
 //! Groth16 statements: position, action, integrity; and what every validator reckons with.
 //!
-//! Everything here is a pure function: no clock, disk, network or random source.
+//! Everything here is a pure function: no clock, disk, network or random source; entropy
+//! comes in as bytes. [`native`] and the twins build without Groth16 (feature `groth16`).
+//!
+//! - [`native`]: Poseidon, leaves, trees: what every validator reckons with.
+//! - [`position`], [`action`], [`integrity`]: the statements, each with its exact words, its
+//!   public inputs, a native twin and a circuit.
+//! - [`r1cs`]: the builder of constraint systems that they are written against.
+//! - `groth16`: setup, prover, verifier, key files.
+//! - `snarkjs`, `iden3`: what other tools and the chain read and write.
+//!
+//! ```
+//! use phalanx_circuits::{
+//!     integrity::{Integrity, Public, Secret, check},
+//!     native::{Fr, Tree, beat_digest},
+//!     r1cs::Circuit,
+//! };
+//! use phalanx_types::{Hash, Height};
+//!
+//! // Two beats follow the digest 7; the last one's digest is in the audit tree.
+//! let roots = vec![Hash([1; 32]), Hash([2; 32])];
+//! let digest = beat_digest(beat_digest(Fr::from(7), Height(4), &roots[0]), Height(5), &roots[1]);
+//! let tree = Tree::new(vec![Fr::from(3), digest])?;
+//! let secret = Secret { from: Height(4), receipts_roots: roots, path: tree.path(1)? };
+//! let inputs = Public::of(&secret, Fr::from(7))?.inputs();
+//! assert_eq!(inputs[0], tree.root());
+//! assert!(check(&inputs, &secret).is_ok());
+//! assert!(Circuit::new(Integrity)?.assign(&inputs, &secret).is_ok());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! Invariants:
+//!
+//! - **C1** A circuit and its twin give one verdict on every input and secret.
+//! - **C2** Every witness is range-checked, or bound by a hash that the validators made of a
+//!   value in range; every other variable has one value where those are fixed.
+//! - **C3** All arithmetic of a rule is integer arithmetic that never reaches the modulus.
+//! - **C4** A key says which circuit it is of, by the hash of its matrices, and whether its
+//!   trapdoor is known (`DEV`) or was thrown away (`CEREMONY`).
+//! - **C5** What a stranger sends is refused or read in one way; nothing here panics.
+//! - **C6** What the prover knows has no `Debug`; seeds, places and assignments are wiped
+//!   when dropped. Temporaries of the prover are not.
 
-#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
 #![deny(clippy::indexing_slicing)]
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
 
 pub mod action;
 #[cfg(feature = "groth16")]

@@ -32,7 +32,7 @@ impl R1CSToQAP for CircomReduction {
     ) -> Result<Vec<F>> {
         let [rows_a, rows_b, ..] = matrices else { return Err(SynthesisError::Unsatisfiable) };
         let too_large = SynthesisError::PolynomialDegreeTooLarge;
-        let domain = D::new(constraints + inputs).ok_or(too_large.clone())?;
+        let domain = D::new(constraints + inputs).ok_or(too_large)?;
         let root = D::new(2 * domain.size()).ok_or(too_large)?.element(1);
 
         let evaluate = |rows: &Matrix<F>| -> Vec<F> {
