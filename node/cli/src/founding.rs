@@ -2,10 +2,11 @@
 
 use crate::home::{self, Bootstrap, Home, NodeConfig};
 use anyhow::{Context, Result, ensure};
+use phalanx_config::{Label, Orchestration};
 use phalanx_fabric::defaults::planetary;
 use phalanx_providers::process::Allowed;
 use phalanx_types::{
-    Genesis, Hash, Name, Params, SigningKey, TimeMs, Validator, Weight, WorkerOffer,
+    Genesis, Hash, Name, Params, PublicKey, SigningKey, TimeMs, Validator, Weight, WorkerOffer,
     params::{Mode, Verification},
     tenant::{Quota, Tenant},
 };
@@ -35,6 +36,15 @@ pub enum ModeWord {
     GeometricMesh,
 }
 
+/// Who proposes.
+#[derive(Clone, Debug)]
+pub enum ModeChoice {
+    /// As the word says of all nodes.
+    Word(ModeWord),
+    /// As a file of settings says.
+    Settings(Orchestration),
+}
+
 /// What to found.
 #[derive(Clone, Debug)]
 pub struct Plan {
@@ -45,7 +55,7 @@ pub struct Plan {
     /// Node i (from 1) listens on this port plus i.
     pub base_port: u16,
     /// Who proposes.
-    pub mode: ModeWord,
+    pub mode: ModeChoice,
     /// How much is receipted.
     pub verification: Verification,
     /// Workers in place of the planetary ones.
@@ -113,28 +123,32 @@ fn write_home(home: &Home, config: &NodeConfig, genesis: &Genesis) -> Result<()>
     home::write_private(&home.file("api-token"), hex::encode(random()?).as_bytes())
 }
 
-fn mode(word: ModeWord, validators: &[Validator], regions: &[Name]) -> Result<Mode> {
-    Ok(match word {
-        ModeWord::FullyDistributed => Mode::FullyDistributed,
-        ModeWord::GeometricMesh => Mode::GeometricMesh,
-        ModeWord::Centralized => {
-            Mode::Centralized { succession: validators.iter().map(|v| v.vote_key).collect() }
+fn mode(choice: &ModeChoice, validators: &[Validator], regions: &[Name]) -> Result<Mode> {
+    let orchestration = match choice {
+        ModeChoice::Settings(orchestration) => orchestration.clone(),
+        ModeChoice::Word(ModeWord::FullyDistributed) => Orchestration::FullyDistributed {},
+        ModeChoice::Word(ModeWord::GeometricMesh) => Orchestration::GeometricMesh {},
+        ModeChoice::Word(ModeWord::Federated) => Orchestration::Federated { coordinators: BTreeMap::new() },
+        ModeChoice::Word(ModeWord::Centralized) => {
+            let first = validators.first().context("there is no validator")?;
+            Orchestration::Centralized { controller: Label(first.label.clone()), successors: Vec::new() }
         }
-        ModeWord::Federated => {
-            ensure!(
-                validators.len() >= regions.len(),
-                "a federated mesh needs a node in each of its {} regions",
-                regions.len()
-            );
-            let coordinators = regions
-                .iter()
-                .map(|region| {
-                    let keys = validators.iter().filter(|v| v.region == *region).map(|v| v.vote_key);
-                    (region.clone(), keys.collect())
-                })
-                .collect();
-            Mode::Federated { coordinators }
-        }
+    };
+    Ok(orchestration.to_mode(validators, regions)?)
+}
+
+/// The validator of node i (from 0): the first of a region has the region's name.
+fn validator(i: usize, regions: &[Name], vote_key: PublicKey, network_key: PublicKey) -> Result<Validator> {
+    let region = regions.get(i % regions.len().max(1)).cloned().context("there is no region")?;
+    let label =
+        if i < regions.len() { region.to_string() } else { format!("{region}-{}", i / regions.len() + 1) };
+    Ok(Validator {
+        vote_key,
+        network_key,
+        chain_address: [0; 20],
+        base_weight: Weight(1),
+        region,
+        label: Name::new(&label)?,
     })
 }
 
@@ -149,27 +163,19 @@ pub fn found(plan: &Plan) -> Result<Founded> {
     for home in &homes {
         ensure!(!home.path.exists(), "{} is there already: choose another --out", home.path.display());
     }
+    // Who is named must be there: that is known before a file is made.
+    let rehearsed = (0_u8..).zip(&homes).enumerate().map(|(i, (key, _))| {
+        let key = PublicKey([key; 32]);
+        validator(i, &regions, key, key)
+    });
+    mode(&plan.mode, &rehearsed.collect::<Result<Vec<_>>>()?, &regions)?;
     let keys: Vec<Keys> = homes.iter().map(node_keys).collect::<Result<_>>()?;
     let tenant = home::new_key(&plan.out.join("tenant.json"))?;
     let owner = home::new_key(&plan.out.join("owner.json"))?;
 
-    let mut validators = Vec::new();
-    for (i, keys) in keys.iter().enumerate() {
-        let region = region_of(i)?;
-        let label = if i < regions.len() {
-            region.to_string()
-        } else {
-            format!("{region}-{}", i / regions.len() + 1)
-        };
-        validators.push(Validator {
-            vote_key: keys.vote.public(),
-            network_key: keys.network.public(),
-            chain_address: [0; 20],
-            base_weight: Weight(1),
-            region,
-            label: Name::new(&label)?,
-        });
-    }
+    let made = keys.iter().enumerate();
+    let made = made.map(|(i, keys)| validator(i, &regions, keys.vote.public(), keys.network.public()));
+    let validators: Vec<Validator> = made.collect::<Result<_>>()?;
     // A region's workers are dealt to its nodes in turn; a region without a
     // node goes to the first.
     let mut hosted: Vec<Vec<WorkerOffer>> = vec![Vec::new(); plan.nodes];
@@ -191,7 +197,7 @@ pub fn found(plan: &Plan) -> Result<Founded> {
         time: crate::runtime::now(),
         chain: None,
         owner: owner.public(),
-        mode: mode(plan.mode, &validators, &regions)?,
+        mode: mode(&plan.mode, &validators, &regions)?,
         validators,
         verification: plan.verification,
         shards: planetary.shards,

@@ -1,12 +1,12 @@
 //! `phalanx init`.
 
 use crate::{
-    founding::{self, ModeWord, Plan},
+    founding::{self, ModeChoice, ModeWord, Plan},
     home::Home,
-    output::{Code, Format},
+    output::{self, Code, Format},
 };
 use anyhow::{Context, Result};
-use phalanx_types::{Params, params::Verification};
+use phalanx_config::MomConfig;
 use serde_json::json;
 use std::path::PathBuf;
 
@@ -29,6 +29,10 @@ pub struct Args {
     /// Who proposes beats.
     #[arg(long, value_enum, default_value_t)]
     mode: ModeWord,
+    /// Founds the mesh with the settings of this mom_config, TOML or .json; `phalanx
+    /// config show defaults` writes one to begin with.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["mode", "join"])]
+    config: Option<PathBuf>,
 }
 
 /// Runs it.
@@ -45,15 +49,26 @@ pub fn run(home: &Home, format: Format, args: Args) -> Result<Code> {
         format.print(text, serde_json::to_value(&new)?);
         return Ok(Code::Done);
     }
+    let (settings, mode) = match &args.config {
+        Some(path) => {
+            let settings = super::config::read(path)?;
+            let mode = ModeChoice::Settings(settings.orchestration.clone());
+            (settings, mode)
+        }
+        None => (MomConfig::default(), ModeChoice::Word(args.mode)),
+    };
+    for unheeded in settings.unheeded() {
+        output::warn(&format!("phalanx: {unheeded}"));
+    }
     let founded = founding::found(&Plan {
         nodes: args.mesh_of.context("say how many nodes with --mesh-of")?,
         out: args.out.context("say where with --out")?,
         base_port: args.base_port,
-        mode: args.mode,
-        verification: Verification::FullAudit,
+        mode,
+        verification: settings.verification.to_level(),
         workers: None,
         commands: founding::harmless_commands()?,
-        params: Params::default(),
+        params: settings.to_params(),
     })?;
     let homes: Vec<String> = founded.homes.iter().map(|h| h.path.display().to_string()).collect();
     let text = || {

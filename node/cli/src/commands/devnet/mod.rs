@@ -4,7 +4,7 @@ mod owner;
 
 use crate::{
     commands::geometry,
-    founding::{self, ModeWord, Plan, TENANT},
+    founding::{self, ModeChoice, ModeWord, Plan, TENANT},
     output::{Code, Failure, Format, say, text},
 };
 use anyhow::{Context, Result};
@@ -115,7 +115,7 @@ pub fn run(format: Format, args: Args) -> Result<Code> {
         nodes: args.nodes,
         out: out.clone(),
         base_port: ports.base(),
-        mode: args.mode,
+        mode: ModeChoice::Word(args.mode),
         verification: Verification::FullAudit,
         workers,
         commands: founding::harmless_commands()?,
