@@ -85,7 +85,7 @@ const REFUSED: &[(&str, &[&str])] = &[
         "[verification]\nlevel = \"sample\"\nfraction = 1\nreceipts.scalling = \"no\"\nreceipts.placement = 1",
         &["did you mean `scaling`?", "`verification.receipts.placement` is 1", "true or false", "2 problems"],
     ),
-    ("[geometry\ncurvature = ", &["this is not TOML", "mom.toml:1:10", "mom.toml:2:"]),
+    ("[geometry]\ncurvature =\ndimension = = 2", &["this is not TOML", "mom.toml:2:", "mom.toml:3:"]),
     ("[geometry]\ncurvature = 1\ncurvature = 2", &["duplicate key", "mom.toml:3:1"]),
 ];
 
