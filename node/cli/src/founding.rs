@@ -6,8 +6,8 @@ use phalanx_config::{Label, Orchestration};
 use phalanx_fabric::defaults::planetary;
 use phalanx_providers::process::Allowed;
 use phalanx_types::{
-    Genesis, Hash, Name, Params, SigningKey, TimeMs, Validator, Weight, WorkerOffer,
-    params::Verification,
+    Genesis, Hash, Name, Params, PublicKey, SigningKey, TimeMs, Validator, Weight, WorkerOffer,
+    params::{Mode, Verification},
     tenant::{Quota, Tenant},
 };
 use std::{
@@ -36,19 +36,13 @@ pub enum ModeWord {
     GeometricMesh,
 }
 
-impl ModeWord {
-    /// The mode with all that it leaves open as by default; the first node controls.
-    pub fn orchestration(self) -> Result<Orchestration> {
-        Ok(match self {
-            Self::Centralized => {
-                let first = planetary()?.shards.into_iter().next().context("there is no region")?;
-                Orchestration::Centralized { controller: Label(first.name), successors: Vec::new() }
-            }
-            Self::Federated => Orchestration::Federated { coordinators: BTreeMap::new() },
-            Self::FullyDistributed => Orchestration::FullyDistributed {},
-            Self::GeometricMesh => Orchestration::GeometricMesh {},
-        })
-    }
+/// Who proposes.
+#[derive(Clone, Debug)]
+pub enum ModeChoice {
+    /// As the word says of all nodes.
+    Word(ModeWord),
+    /// As a file of settings says.
+    Settings(Orchestration),
 }
 
 /// What to found.
@@ -61,7 +55,7 @@ pub struct Plan {
     /// Node i (from 1) listens on this port plus i.
     pub base_port: u16,
     /// Who proposes.
-    pub orchestration: Orchestration,
+    pub mode: ModeChoice,
     /// How much is receipted.
     pub verification: Verification,
     /// Workers in place of the planetary ones.
@@ -129,6 +123,35 @@ fn write_home(home: &Home, config: &NodeConfig, genesis: &Genesis) -> Result<()>
     home::write_private(&home.file("api-token"), hex::encode(random()?).as_bytes())
 }
 
+fn mode(choice: &ModeChoice, validators: &[Validator], regions: &[Name]) -> Result<Mode> {
+    let orchestration = match choice {
+        ModeChoice::Settings(orchestration) => orchestration.clone(),
+        ModeChoice::Word(ModeWord::FullyDistributed) => Orchestration::FullyDistributed {},
+        ModeChoice::Word(ModeWord::GeometricMesh) => Orchestration::GeometricMesh {},
+        ModeChoice::Word(ModeWord::Federated) => Orchestration::Federated { coordinators: BTreeMap::new() },
+        ModeChoice::Word(ModeWord::Centralized) => {
+            let first = validators.first().context("there is no validator")?;
+            Orchestration::Centralized { controller: Label(first.label.clone()), successors: Vec::new() }
+        }
+    };
+    Ok(orchestration.to_mode(validators, regions)?)
+}
+
+/// The validator of node i (from 0): the first of a region has the region's name.
+fn validator(i: usize, regions: &[Name], vote_key: PublicKey, network_key: PublicKey) -> Result<Validator> {
+    let region = regions.get(i % regions.len().max(1)).cloned().context("there is no region")?;
+    let label =
+        if i < regions.len() { region.to_string() } else { format!("{region}-{}", i / regions.len() + 1) };
+    Ok(Validator {
+        vote_key,
+        network_key,
+        chain_address: [0; 20],
+        base_weight: Weight(1),
+        region,
+        label: Name::new(&label)?,
+    })
+}
+
 /// Founds a mesh. Nothing that exists is overwritten.
 pub fn found(plan: &Plan) -> Result<Founded> {
     ensure!((1..=64).contains(&plan.nodes), "a mesh on one machine has 1 to 64 nodes");
@@ -140,27 +163,19 @@ pub fn found(plan: &Plan) -> Result<Founded> {
     for home in &homes {
         ensure!(!home.path.exists(), "{} is there already: choose another --out", home.path.display());
     }
+    // Who is named must be there: that is known before a file is made.
+    let rehearsed = (0_u8..).zip(&homes).enumerate().map(|(i, (key, _))| {
+        let key = PublicKey([key; 32]);
+        validator(i, &regions, key, key)
+    });
+    mode(&plan.mode, &rehearsed.collect::<Result<Vec<_>>>()?, &regions)?;
     let keys: Vec<Keys> = homes.iter().map(node_keys).collect::<Result<_>>()?;
     let tenant = home::new_key(&plan.out.join("tenant.json"))?;
     let owner = home::new_key(&plan.out.join("owner.json"))?;
 
-    let mut validators = Vec::new();
-    for (i, keys) in keys.iter().enumerate() {
-        let region = region_of(i)?;
-        let label = if i < regions.len() {
-            region.to_string()
-        } else {
-            format!("{region}-{}", i / regions.len() + 1)
-        };
-        validators.push(Validator {
-            vote_key: keys.vote.public(),
-            network_key: keys.network.public(),
-            chain_address: [0; 20],
-            base_weight: Weight(1),
-            region,
-            label: Name::new(&label)?,
-        });
-    }
+    let made = keys.iter().enumerate();
+    let made = made.map(|(i, keys)| validator(i, &regions, keys.vote.public(), keys.network.public()));
+    let validators: Vec<Validator> = made.collect::<Result<_>>()?;
     // A region's workers are dealt to its nodes in turn; a region without a
     // node goes to the first.
     let mut hosted: Vec<Vec<WorkerOffer>> = vec![Vec::new(); plan.nodes];
@@ -182,7 +197,7 @@ pub fn found(plan: &Plan) -> Result<Founded> {
         time: crate::runtime::now(),
         chain: None,
         owner: owner.public(),
-        mode: plan.orchestration.to_mode(&validators, &regions)?,
+        mode: mode(&plan.mode, &validators, &regions)?,
         validators,
         verification: plan.verification,
         shards: planetary.shards,

@@ -4,7 +4,7 @@ use crate::{
     decimal::{self, Inexact, ONE},
     nearest::nearest,
     problem::{Fault, Found, quoted},
-    schema::Part,
+    schema::{Part, words},
     tree::{Entry, Shape, Span, Tree},
 };
 use phalanx_types::Name;
@@ -146,7 +146,7 @@ impl Checker<'_> {
     /// A table of one of several kinds.
     fn tagged(&mut self, tree: &Tree, part: Part<'_>, place: &Place, tag: &str) -> Value {
         let Shape::Table(entries) = &tree.shape else { return self.refuse(tree, part, place, None) };
-        let kinds: Vec<&str> = part.branches().filter_map(|kind| kind.tagged(tag)).collect();
+        let kinds = part.tags(tag);
         let Some(entry) = entries.iter().find(|entry| entry.key == tag) else {
             let meant = entries.iter().find(|entry| nearest(&entry.key, [tag]).is_some());
             match meant {
@@ -262,8 +262,4 @@ impl Checker<'_> {
             help,
         });
     }
-}
-
-fn words(words: &[&str]) -> String {
-    words.iter().map(|word| format!("{word:?}")).collect::<Vec<_>>().join(", ")
 }

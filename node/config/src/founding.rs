@@ -10,7 +10,10 @@ use phalanx_types::{
     params::{self, Mode, Params},
 };
 use serde::Serialize;
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
 /// Why settings and a mesh do not fit each other.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -75,6 +78,13 @@ pub struct Unheeded {
     pub found: String,
     /// What is done.
     pub in_effect: String,
+}
+
+impl fmt::Display for Unheeded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { path, found, in_effect } = self;
+        write!(f, "`{path}` is {found}, but a genesis does not carry it: {in_effect} is in effect")
+    }
 }
 
 impl MomConfig {

@@ -151,7 +151,7 @@ impl OptimizationGoals {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Geometry {
-    /// κ of the ball: the larger, the longer every way. The documents' metric is 1.
+    /// κ of the ball: the larger, the shorter every way. The documents' metric is 1.
     pub curvature: Kappa,
     /// Dimensions of a place. The documents' typical sizes are 64 to 512.
     #[schemars(range(min = DIMENSION_MIN, max = agent::DIMENSION_MAX))]

@@ -78,6 +78,11 @@ impl<'s> Part<'s> {
         self.property(tag)?.text("const")
     }
 
+    /// The tags of all kinds.
+    pub fn tags(self, tag: &str) -> Vec<&'s str> {
+        self.branches().filter_map(|kind| kind.tagged(tag)).collect()
+    }
+
     /// The words that are allowed, where only some are; empty elsewhere.
     pub fn choices(self) -> Vec<&'s str> {
         let listed = self.0.get("enum").and_then(Value::as_array);
@@ -90,7 +95,7 @@ impl<'s> Part<'s> {
     pub fn allowed(self) -> String {
         let choices = self.choices();
         if !choices.is_empty() {
-            return choices.iter().map(|word| format!("{word:?}")).collect::<Vec<_>>().join(", ");
+            return words(&choices);
         }
         let bound = |word| self.bound(word).map_or_else(|| "any".to_owned(), decimal::plain);
         let counts = |least: Option<usize>, most: Option<usize>| match (least, most) {
@@ -123,3 +128,8 @@ impl<'s> Part<'s> {
 
 /// What a name may be, in words.
 const NAME: &str = "a name of 1 to 64 characters from a-z 0-9 . _ -, of which the first is a letter or digit";
+
+/// Words in quotes.
+pub(crate) fn words(words: &[&str]) -> String {
+    words.iter().map(|word| format!("{word:?}")).collect::<Vec<_>>().join(", ")
+}

@@ -2,7 +2,7 @@
 
 use crate::{
     MomConfig,
-    schema::{Part, schema},
+    schema::{Part, schema, words},
 };
 
 /// Longest line of a comment, in characters.
@@ -32,10 +32,10 @@ impl MomConfig {
             if is_header {
                 text.push('\n');
             }
-            if let Some(part) = self.described(root, &path) {
-                comment(&mut text, part.text("description").unwrap_or_default());
+            if let Some((meaning, allowed)) = self.described(root, &path) {
+                comment(&mut text, meaning);
                 if !is_header {
-                    comment(&mut text, &format!("Allowed: {}.", part.allowed()));
+                    comment(&mut text, &format!("Allowed: {allowed}."));
                 }
             }
             text.push_str(line);
@@ -44,16 +44,23 @@ impl MomConfig {
         Ok(text)
     }
 
-    /// The schema of a path; of a table of several kinds, of the kind in use.
-    fn described<'s>(&self, root: Part<'s>, path: &[String]) -> Option<Part<'s>> {
-        path.iter().try_fold(root, |at, key| {
-            let Some(tag) = at.tag() else { return at.property(key) };
-            // What tells the kinds apart is described by all of them.
-            if key == tag {
-                return Some(at);
-            }
-            at.branches().filter(|kind| self.is_in_use(kind.tagged(tag))).find_map(|kind| kind.property(key))
-        })
+    /// What the setting of a path means, and what is allowed.
+    fn described<'s>(&self, root: Part<'s>, path: &[String]) -> Option<(&'s str, String)> {
+        let mut at = root;
+        for key in path {
+            at = match at.tag() {
+                None => at.property(key)?,
+                Some(tag) => {
+                    let in_use = at.branches().find(|kind| self.is_in_use(kind.tagged(tag)))?;
+                    // What tells the kinds apart means what the kind in use means.
+                    if key == tag {
+                        return Some((in_use.text("description")?, words(&at.tags(tag))));
+                    }
+                    in_use.property(key)?
+                }
+            };
+        }
+        Some((at.text("description")?, at.allowed()))
     }
 
     fn is_in_use(&self, kind: Option<&str>) -> bool {

@@ -1,75 +1,124 @@
 //! `phalanx config`.
 
 use crate::{
+    files,
     home::Home,
     output::{Code, Failure, Format},
 };
 use anyhow::{Context, Result};
-use phalanx_config::{FILE_BYTES_MAX, Format as Written, MomConfig, schema};
+use phalanx_config::{FILE_BYTES_MAX, Fault, MomConfig, Problems};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 
 /// Checks and explains settings.
 #[derive(clap::Subcommand)]
 pub enum Command {
-    /// Prints the JSON Schema of mom_config, from which a mesh is founded.
-    Schema,
-    /// Reads a mom_config and says all that is wrong, with its place and what is allowed;
-    /// without a file, reads this node's settings, genesis and keys.
+    /// Prints settings as TOML.
+    Show {
+        /// Whose.
+        #[arg(value_enum, default_value_t)]
+        whose: Whose,
+    },
+    /// Reads a mom_config, or settings, genesis and keys of --home, and says what is
+    /// wrong.
     Check {
-        /// A mom_config, TOML or JSON by its name's end.
+        /// The mom_config, TOML or .json [default: what is in --home].
         file: Option<PathBuf>,
     },
-    /// Prints this node's settings.
-    Show {
-        /// Prints the mom_config that this mesh was founded with, as TOML that explains itself.
-        #[arg(long, conflicts_with = "default")]
-        mom: bool,
-        /// Prints the mom_config that is used where none is given.
-        #[arg(long)]
-        default: bool,
-    },
+    /// Prints the JSON Schema of a mom_config.
+    Schema,
+}
+
+/// Whose settings are shown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Whose {
+    /// Those of this node: config.toml of --home.
+    #[default]
+    Node,
+    /// Those that the mesh of --home was founded with, as a mom_config. The owner may
+    /// have changed them since.
+    Mesh,
+    /// A mom_config of the defaults, to begin with.
+    Defaults,
 }
 
 /// Runs it.
 pub fn run(home: &Home, format: Format, command: &Command) -> Result<Code> {
     match command {
-        Command::Schema => {
-            let schema = schema();
-            let text = serde_json::to_string_pretty(&schema)?;
-            format.print(|| text, schema);
-        }
-        Command::Check { file: Some(file) } => {
-            let settings = read(file)?;
-            let value = json!({"file": file, "settings": settings, "unheeded": settings.unheeded()});
-            let (mode, level) = (settings.orchestration.mode(), settings.verification.level());
-            format.print(|| format!("{} is in order: {mode}, {level}", file.display()), value);
-        }
-        Command::Check { file: None } => check_home(home, format)?,
-        Command::Show { mom: false, default: false } => {
+        Command::Show { whose: Whose::Node } => {
             let config = home.config()?;
             let text = toml::to_string_pretty(&config)?;
             format.print(|| text, serde_json::to_value(&config)?);
+            Ok(Code::Done)
         }
-        Command::Show { default, .. } => {
-            let settings =
-                if *default { MomConfig::default() } else { MomConfig::of_genesis(&home.genesis()?)? };
-            let text = settings.to_toml()?;
-            format.print(|| text, serde_json::to_value(&settings)?);
+        Command::Show { whose: Whose::Mesh } => {
+            let config = MomConfig::of_genesis(&home.genesis()?)
+                .with_context(|| format!("{} cannot be told", home.file("genesis.json").display()))?;
+            show(format, &config)
+        }
+        Command::Show { whose: Whose::Defaults } => show(format, &MomConfig::default()),
+        Command::Check { file: Some(file) } => match parse(file)? {
+            Ok(config) => {
+                let unheeded = config.unheeded();
+                let text = || {
+                    let notes = unheeded.iter().map(|unheeded| format!("\n{unheeded}"));
+                    format!("{} is in order{}", file.display(), notes.collect::<String>())
+                };
+                format.print(text, json!({"is_valid": true, "unheeded": unheeded, "config": config}));
+                Ok(Code::Done)
+            }
+            Err(problems) => {
+                let code = code_of(&problems);
+                let mut value = serde_json::to_value(&problems)?;
+                if let Some(map) = value.as_object_mut() {
+                    map.insert("is_valid".to_owned(), false.into());
+                }
+                format.print(|| problems.to_string(), value);
+                Ok(code)
+            }
+        },
+        Command::Check { file: None } => check_home(home, format),
+        Command::Schema => {
+            let schema = phalanx_config::schema();
+            // It is JSON for people too, and nothing is added to it for programs.
+            crate::output::say(&serde_json::to_string_pretty(&schema)?);
+            Ok(Code::Done)
         }
     }
+}
+
+fn show(format: Format, config: &MomConfig) -> Result<Code> {
+    let text = config.to_toml()?;
+    format.print(|| text, serde_json::to_value(config)?);
     Ok(Code::Done)
 }
 
-/// Reads a mom_config; all that is wrong with it is the error.
-pub fn read(file: &Path) -> Result<MomConfig> {
-    let bytes = crate::files::read(file, FILE_BYTES_MAX)?;
-    let text = String::from_utf8(bytes).with_context(|| format!("{} is no text", file.display()))?;
-    MomConfig::parse(&text, Written::of(file), &file.display().to_string())
-        .map_err(|problems| Failure::because(Code::Unreadable, problems))
+fn parse(file: &Path) -> Result<Result<MomConfig, Problems>> {
+    let bytes = files::read(file, FILE_BYTES_MAX)?;
+    // One that is too long may be cut within a character: its length is what is told.
+    let text = if bytes.len() > FILE_BYTES_MAX {
+        String::from_utf8_lossy(&bytes).into_owned()
+    } else {
+        String::from_utf8(bytes).map_err(|e| {
+            let at = e.utf8_error().valid_up_to();
+            Failure::because(Code::Unreadable, format!("{} is no UTF-8 text from byte {at}", file.display()))
+        })?
+    };
+    Ok(MomConfig::parse(&text, phalanx_config::Format::of(file), &file.display().to_string()))
 }
 
-fn check_home(home: &Home, format: Format) -> Result<()> {
+/// Reads a mom_config.
+pub fn read(file: &Path) -> Result<MomConfig> {
+    parse(file)?.map_err(|problems| Failure::because(code_of(&problems), problems))
+}
+
+/// What a file's problems mean: it cannot be read, or it is refused.
+fn code_of(problems: &Problems) -> Code {
+    let is_unread = |fault: &Fault| matches!(fault, Fault::Syntax { .. } | Fault::TooLong { .. });
+    if problems.problems.iter().any(|p| is_unread(&p.fault)) { Code::Unreadable } else { Code::Refused }
+}
+
+fn check_home(home: &Home, format: Format) -> Result<Code> {
     let config = home.config()?;
     let genesis = home.genesis()?;
     let (vote, network, host) = (home.key("vote")?, home.key("network")?, home.key("host")?);
@@ -95,6 +144,6 @@ fn check_home(home: &Home, format: Format) -> Result<()> {
         }
         text
     };
-    format.print(text, value.clone());
-    Ok(())
+    format.print(text, value);
+    Ok(Code::Done)
 }

@@ -1,9 +1,9 @@
 //! `phalanx init`.
 
 use crate::{
-    founding::{self, ModeWord, Plan},
+    founding::{self, ModeChoice, ModeWord, Plan},
     home::Home,
-    output::{Code, Format},
+    output::{self, Code, Format},
 };
 use anyhow::{Context, Result};
 use phalanx_config::MomConfig;
@@ -29,8 +29,8 @@ pub struct Args {
     /// Who proposes beats.
     #[arg(long, value_enum, default_value_t)]
     mode: ModeWord,
-    /// Takes mode, goals and verification from a mom_config, TOML or JSON; see
-    /// `phalanx config schema`.
+    /// Founds the mesh with the settings of this mom_config, TOML or .json; `phalanx
+    /// config show defaults` writes one to begin with.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["mode", "join"])]
     config: Option<PathBuf>,
 }
@@ -49,39 +49,39 @@ pub fn run(home: &Home, format: Format, args: Args) -> Result<Code> {
         format.print(text, serde_json::to_value(&new)?);
         return Ok(Code::Done);
     }
-    let settings = match &args.config {
-        Some(file) => super::config::read(file)?,
-        None => MomConfig { orchestration: args.mode.orchestration()?, ..MomConfig::default() },
+    let (settings, mode) = match &args.config {
+        Some(path) => {
+            let settings = super::config::read(path)?;
+            let mode = ModeChoice::Settings(settings.orchestration.clone());
+            (settings, mode)
+        }
+        None => (MomConfig::default(), ModeChoice::Word(args.mode)),
     };
+    for unheeded in settings.unheeded() {
+        output::warn(&format!("phalanx: {unheeded}"));
+    }
     let founded = founding::found(&Plan {
         nodes: args.mesh_of.context("say how many nodes with --mesh-of")?,
         out: args.out.context("say where with --out")?,
         base_port: args.base_port,
-        orchestration: settings.orchestration.clone(),
+        mode,
         verification: settings.verification.to_level(),
         workers: None,
         commands: founding::harmless_commands()?,
         params: settings.to_params(),
     })?;
     let homes: Vec<String> = founded.homes.iter().map(|h| h.path.display().to_string()).collect();
-    let unheeded = settings.unheeded();
     let text = || {
         let first = homes.first().map(String::as_str).unwrap_or_default();
-        let notes: String = unheeded
-            .iter()
-            .map(|u| {
-                format!("{} is {}, but this version does as if it were {}\n", u.path, u.found, u.in_effect)
-            })
-            .collect();
         format!(
-            "{notes}founded mesh {}\n{}\nstart each with `phalanx node run --home DIR`, beginning with {first}",
+            "founded mesh {}\n{}\nstart each with `phalanx node run --home DIR`, beginning with {first}",
             founded.genesis.mesh.short(),
             homes.iter().map(|h| format!("  {h}")).collect::<Vec<_>>().join("\n"),
         )
     };
     format.print(
         text,
-        json!({"mesh": founded.genesis.mesh, "genesis": founded.genesis.hash(), "homes": homes, "unheeded": unheeded}),
+        json!({"mesh": founded.genesis.mesh, "genesis": founded.genesis.hash(), "homes": homes}),
     );
     Ok(Code::Done)
 }

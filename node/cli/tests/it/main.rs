@@ -5,6 +5,7 @@
 mod bad_input;
 mod bad_requests;
 mod chain;
+mod config;
 mod damage;
 mod full_disk;
 mod joining;

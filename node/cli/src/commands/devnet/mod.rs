@@ -5,7 +5,7 @@ mod owner;
 mod shell;
 
 use crate::{
-    founding::{self, ModeWord, Plan, TENANT},
+    founding::{self, ModeChoice, ModeWord, Plan, TENANT},
     output::{Code, Failure, Format, say, text},
 };
 use anyhow::{Context, Result};
@@ -117,7 +117,7 @@ pub fn run(format: Format, args: Args) -> Result<Code> {
         nodes: args.nodes,
         out: out.clone(),
         base_port: ports.base(),
-        orchestration: args.mode.orchestration()?,
+        mode: ModeChoice::Word(args.mode),
         verification: Verification::FullAudit,
         workers,
         commands: founding::harmless_commands()?,

@@ -1,0 +1,161 @@
+//! What settings found a mesh with.
+
+use crate::toml;
+use phalanx_config::{FoundingError, MomConfig, Orchestration};
+use phalanx_types::{
+    Genesis, Hash, Name, Params, PublicKey, TimeMs, Validator, Weight,
+    params::{Mode, Verification},
+};
+
+fn name(text: &str) -> Name {
+    Name::new(text).unwrap()
+}
+
+fn validator(at: u8, label: &str, region: &str) -> Validator {
+    Validator {
+        vote_key: PublicKey([at; 32]),
+        network_key: PublicKey([at + 100; 32]),
+        chain_address: [0; 20],
+        base_weight: Weight(1),
+        region: name(region),
+        label: name(label),
+    }
+}
+
+fn validators() -> Vec<Validator> {
+    let regions = ["earth", "luna", "mars", "helios"];
+    let mut all: Vec<Validator> =
+        (1..).zip(regions).map(|(at, region)| validator(at, region, region)).collect();
+    all.push(validator(5, "earth-2", "earth"));
+    all
+}
+
+fn regions() -> Vec<Name> {
+    ["earth", "luna", "mars", "helios"].map(name).to_vec()
+}
+
+fn mode(settings: &str) -> Result<Mode, FoundingError> {
+    let config = toml(&format!("[orchestration]\nmode = {settings}")).unwrap();
+    config.orchestration.to_mode(&validators(), &regions())
+}
+
+fn keys(of: &[u8]) -> Vec<PublicKey> {
+    of.iter().map(|at| PublicKey([*at; 32])).collect()
+}
+
+#[test]
+fn a_controller_is_followed_by_its_successors_or_by_all() {
+    let given = mode("\"centralized\"\ncontroller = \"mars\"\nsuccessors = [\"earth-2\", \"luna\"]");
+    assert_eq!(given.unwrap(), Mode::Centralized { succession: keys(&[3, 5, 2]) });
+    let all = mode("\"centralized\"\ncontroller = \"mars\"");
+    assert_eq!(all.unwrap(), Mode::Centralized { succession: keys(&[3, 1, 2, 4, 5]) });
+    let by_key =
+        mode(&format!("\"centralized\"\ncontroller = \"{}\"\nsuccessors = [\"earth\"]", "02".repeat(32)));
+    assert_eq!(by_key.unwrap(), Mode::Centralized { succession: keys(&[2, 1]) });
+}
+
+#[test]
+fn a_region_without_coordinators_of_its_own_takes_its_validators() {
+    let Mode::Federated { coordinators } = mode("\"federated\"").unwrap() else { panic!("another mode") };
+    assert_eq!(coordinators[&name("earth")], keys(&[1, 5]));
+    assert_eq!(coordinators.len(), 4);
+    let some = "\"federated\"\n[orchestration.coordinators]\nearth = [\"earth-2\"]\nluna = [\"luna\"]\n\
+        mars = [\"mars\"]\nhelios = [\"helios\"]";
+    let Mode::Federated { coordinators } = mode(some).unwrap() else { panic!("another mode") };
+    assert_eq!(coordinators[&name("earth")], keys(&[5]));
+}
+
+#[test]
+fn who_is_not_there_is_named_with_those_who_are() {
+    let told = mode("\"centralized\"\ncontroller = \"venus\"").unwrap_err().to_string();
+    assert!(told.contains("controller") && told.contains("venus") && told.contains("earth, luna"), "{told}");
+    let region = "\"federated\"\n[orchestration.coordinators]\nvenus = [\"earth\"]\na = []\nb = []\nc = []";
+    assert!(matches!(mode(region), Err(FoundingError::UnknownRegion { .. })));
+    let nobody = toml("[orchestration]\nmode = \"federated\"").unwrap().orchestration;
+    let found = nobody.to_mode(&validators()[..2], &regions());
+    assert!(matches!(found, Err(FoundingError::Nobody { .. })), "{found:?}");
+}
+
+#[test]
+fn a_validator_is_named_once_and_by_a_label_of_its_own() {
+    let by_key = format!("\"centralized\"\ncontroller = \"luna\"\nsuccessors = [\"{}\"]", "02".repeat(32));
+    assert_eq!(mode(&by_key), Err(FoundingError::Twice { setting: "successors", found: name("luna") }));
+    let mut twins = validators();
+    twins[4].label = name("earth");
+    let config = toml("[orchestration]\nmode = \"centralized\"\ncontroller = \"earth\"").unwrap();
+    let found = config.orchestration.to_mode(&twins, &regions());
+    assert!(matches!(found, Err(FoundingError::Ambiguous { count: 2, .. })), "{found:?}");
+}
+
+#[test]
+fn goals_reach_the_shared_numbers() {
+    let text = "[optimization_goals]\nperformance = 0.1\ncost = 0.7\nreliability = 0.1\nsustainability = 0.1";
+    let params = toml(text).unwrap().to_params();
+    assert_eq!(params.optimisation.cost_ppm, 700_000);
+    assert!(params.check().is_ok());
+    assert_eq!(Params { optimisation: Params::default().optimisation, ..params }, Params::default());
+}
+
+#[test]
+fn what_a_genesis_does_not_carry_is_named() {
+    assert!(MomConfig::default().unheeded().is_empty());
+    let text = "[geometry]\ncurvature = 2\ndimension = 64\nrouting_algorithm = \"gradient_flow\"\n\
+        [verification]\nlevel = \"sample\"\nfraction = 0.05\nreceipts.scaling = false";
+    let unheeded = toml(text).unwrap().unheeded();
+    let paths: Vec<&str> = unheeded.iter().map(|u| u.path).collect();
+    assert_eq!(
+        paths,
+        [
+            "geometry.curvature",
+            "geometry.dimension",
+            "geometry.routing_algorithm",
+            "verification.receipts.scaling"
+        ]
+    );
+    assert_eq!((unheeded[1].found.as_str(), unheeded[1].in_effect.as_str()), ("64", "8"));
+}
+
+#[test]
+fn a_genesis_is_described_by_the_settings_that_make_it() {
+    let mut twins = validators();
+    twins[4].label = name("earth");
+    for (validators, orchestration) in [
+        (validators(), "mode = \"fully_distributed\""),
+        (validators(), "mode = \"centralized\"\ncontroller = \"luna\""),
+        (validators(), "mode = \"federated\""),
+        (twins, "mode = \"federated\""),
+    ] {
+        for verification in ["\"none\"", "\"sample\"\nfraction = 0.000007", "\"full_audit\""] {
+            let config =
+                toml(&format!("[orchestration]\n{orchestration}\n[verification]\nlevel = {verification}"));
+            let config = config.unwrap();
+            let genesis = Genesis {
+                mesh: Hash([1; 32]),
+                time: TimeMs(1),
+                chain: None,
+                owner: PublicKey([9; 32]),
+                mode: config.orchestration.to_mode(&validators, &regions()).unwrap(),
+                validators: validators.clone(),
+                verification: config.verification.to_level(),
+                shards: Vec::new(),
+                latencies: Vec::new(),
+                tenants: Vec::new(),
+                workers: Default::default(),
+                params: config.to_params(),
+            };
+            let described = MomConfig::of_genesis(&genesis).unwrap();
+            assert_eq!(described.verification, config.verification);
+            assert_eq!(described.orchestration.to_mode(&validators, &regions()).unwrap(), genesis.mode);
+            // And it is a file.
+            assert_eq!(toml(&described.to_toml().unwrap()).unwrap(), described);
+            if let Verification::Sample { fraction_ppm } = genesis.verification {
+                let broken = Genesis {
+                    verification: Verification::Sample { fraction_ppm: fraction_ppm + 1_000_000 },
+                    ..genesis
+                };
+                assert!(matches!(MomConfig::of_genesis(&broken), Err(FoundingError::Number(_))));
+            }
+        }
+    }
+    assert_eq!(Orchestration::default(), Orchestration::GeometricMesh {});
+}
