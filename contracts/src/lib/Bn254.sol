@@ -35,12 +35,13 @@ library Bn254 {
             mstore(pair, 0)
             mstore(add(pair, 0x20), 0)
             calldatacopy(add(pair, 0x40), point.offset, 0x80)
-            let isInfinity := iszero(
-                or(
-                    or(mload(add(pair, 0x40)), mload(add(pair, 0x60))),
-                    or(mload(add(pair, 0x80)), mload(add(pair, 0xa0)))
+            let isInfinity :=
+                iszero(
+                    or(
+                        or(mload(add(pair, 0x40)), mload(add(pair, 0x60))),
+                        or(mload(add(pair, 0x80)), mload(add(pair, 0xa0)))
+                    )
                 )
-            )
             result := and(iszero(isInfinity), staticcall(cap, 8, pair, 0xc0, pair, 0x20))
         }
     }
