@@ -4,17 +4,21 @@ pragma solidity 0.8.37;
 import {ICheckpointAnchor} from "./interfaces/ICheckpointAnchor.sol";
 import {ICircuitKey} from "./interfaces/ICircuitKey.sol";
 import {IProofVerifier} from "./interfaces/IProofVerifier.sol";
-import {Bn254} from "./lib/Bn254.sol";
 import {KeyData} from "./lib/KeyData.sol";
+import {KeyEntry} from "./lib/KeyEntry.sol";
 import {Checkpoint} from "./Types.sol";
 
 /// @title The proofs about one mesh.
 /// @notice See {IProofVerifier}.
 contract ProofVerifier is IProofVerifier {
+    using KeyEntry for uint256;
+
     // ---------------------------------------------------------------------------------------- constants
 
     /// @notice In {Places}: the circuit has no such input.
     uint8 public constant NONE = 255;
+    /// @dev {Bn254-R}; assembly takes only constants of its own contract. The tests hold {contextOf} against it.
+    uint256 private constant R = 0x30644e72e131a029b85045b68181585d2833e84879b9709143e1f593f0000001;
 
     // --------------------------------------------------------------------------------------- immutables
 
@@ -25,20 +29,10 @@ contract ProofVerifier is IProofVerifier {
 
     // ------------------------------------------------------------------------------------------ storage
 
-    /// @dev One slot each.
-    mapping(bytes32 circuit => Entry) private _entries;
+    /// @dev Words of {KeyEntry}; zero when the circuit has no key.
+    mapping(bytes32 circuit => uint256) private _entries;
     /// @inheritdoc IProofVerifier
     mapping(uint256 nullifier => bytes32 statement) public statementOf;
-
-    /// @dev {Places} member by member, because a struct inside of another begins a slot.
-    struct Entry {
-        address key;
-        Root root;
-        uint8 rootAt;
-        uint8 nullifierAt;
-        uint8 contextAt;
-        uint8 inputs;
-    }
 
     // -------------------------------------------------------------------------------------- constructor
 
@@ -68,20 +62,13 @@ contract ProofVerifier is IProofVerifier {
         uint256 inputs = KeyData.verify(points);
         _checkPlaces(places, inputs);
         key = KeyData.write(circuit, transcript, inputs, points);
-        emit KeySet(circuit, _entries[circuit].key, key, keccak256(points), transcript, places);
-        _entries[circuit] = Entry({
-            key: key,
-            root: places.root,
-            rootAt: places.rootAt,
-            nullifierAt: places.nullifierAt,
-            contextAt: places.contextAt,
-            inputs: uint8(inputs)
-        });
+        emit KeySet(circuit, _entries[circuit].keyOf(), key, keccak256(points), transcript, places);
+        _entries[circuit] = KeyEntry.pack(key, inputs, places);
     }
 
     /// @inheritdoc IProofVerifier
     function removeKey(bytes32 circuit) external onlyOwner {
-        address previous = _entryOf(circuit).key;
+        address previous = _entryOf(circuit).keyOf();
         delete _entries[circuit];
         emit KeySet(circuit, previous, address(0), 0, 0, Places(Root.Agents, 0, 0, 0));
     }
@@ -94,18 +81,18 @@ contract ProofVerifier is IProofVerifier {
         uint256[] calldata inputs,
         uint256[8] calldata proof
     ) external returns (bytes32 statement) {
-        Entry memory entry = _entryOf(circuit);
-        if (entry.nullifierAt == NONE) revert NotSpendable(circuit);
+        uint256 entry = _entryOf(circuit);
+        if (entry.nullifierAt() == NONE) revert NotSpendable(circuit);
         _checkCount(entry, inputs);
-        _checkContext(purpose, inputs[entry.contextAt]);
-        uint256 nullifier = inputs[entry.nullifierAt];
+        _checkContext(purpose, inputs[entry.contextAt()]);
+        uint256 nullifier = inputs[entry.nullifierAt()];
         statement = statementOf[nullifier];
         if (statement != 0) revert AlreadySpent(nullifier, statement);
         statement = _hash(circuit, inputs);
         statementOf[nullifier] = statement;
         _checkRoot(entry, checkpoint, inputs);
-        if (!_holds(entry.key, inputs, proof)) revert ProofRefused(circuit);
-        emit Spent(circuit, nullifier, purpose, statement, checkpoint.number);
+        if (!_holds(entry.keyOf(), inputs, proof)) revert ProofRefused(circuit);
+        emit Spent(circuit, nullifier, purpose, statement);
     }
 
     /// @inheritdoc IProofVerifier
@@ -114,7 +101,7 @@ contract ProofVerifier is IProofVerifier {
         view
         returns (bool)
     {
-        return _holds(_entryOf(circuit).key, inputs, proof);
+        return _holds(_entryOf(circuit).keyOf(), inputs, proof);
     }
 
     /// @inheritdoc IProofVerifier
@@ -124,33 +111,40 @@ contract ProofVerifier is IProofVerifier {
         uint256[] calldata inputs,
         uint256[8] calldata proof
     ) external view returns (bool) {
-        Entry memory entry = _entryOf(circuit);
+        uint256 entry = _entryOf(circuit);
         _checkCount(entry, inputs);
         _checkRoot(entry, checkpoint, inputs);
-        return _holds(entry.key, inputs, proof);
+        return _holds(entry.keyOf(), inputs, proof);
     }
 
     /// @inheritdoc IProofVerifier
     function keyOf(bytes32 circuit) external view returns (bytes memory points) {
-        Entry memory entry = _entries[circuit];
-        if (entry.key != address(0)) points = KeyData.read(entry.key, entry.inputs);
+        uint256 entry = _entries[circuit];
+        if (entry != 0) points = KeyData.read(entry.keyOf(), entry.inputsOf());
     }
 
     /// @inheritdoc IProofVerifier
     function keyInfo(bytes32 circuit) external view returns (KeyInfo memory info) {
-        Entry memory entry = _entries[circuit];
-        if (entry.key == address(0)) return info;
-        info.key = entry.key;
-        info.inputs = entry.inputs;
-        info.places = Places(entry.root, entry.rootAt, entry.nullifierAt, entry.contextAt);
-        info.transcript = KeyData.transcriptOf(entry.key);
+        uint256 entry = _entries[circuit];
+        if (entry == 0) return info;
+        info.key = entry.keyOf();
+        info.inputs = entry.inputsOf();
+        info.places = Places(entry.rootOf(), entry.rootAt(), entry.nullifierAt(), entry.contextAt());
+        info.transcript = KeyData.transcriptOf(entry.keyOf());
     }
 
     // ------------------------------------------------------------------------------------------- public
 
     /// @inheritdoc IProofVerifier
-    function contextOf(bytes32 purpose) public view returns (uint256) {
-        return uint256(keccak256(abi.encode(block.chainid, address(this), purpose))) % Bn254.R;
+    /// @dev Assembly saves the bookkeeping of an array in memory.
+    function contextOf(bytes32 purpose) public view returns (uint256 context) {
+        assembly ("memory-safe") {
+            let data := mload(0x40)
+            mstore(data, chainid())
+            mstore(add(data, 0x20), address())
+            mstore(add(data, 0x40), purpose)
+            context := mod(keccak256(data, 0x60), R)
+        }
     }
 
     // ------------------------------------------------------------------------------------------ private
@@ -169,14 +163,16 @@ contract ProofVerifier is IProofVerifier {
         if (nullifier == context) revert PlaceTwice(context);
     }
 
-    function _entryOf(bytes32 circuit) private view returns (Entry memory entry) {
+    function _entryOf(bytes32 circuit) private view returns (uint256 entry) {
         entry = _entries[circuit];
-        if (entry.key == address(0)) revert NoKey(circuit);
+        if (entry == 0) revert NoKey(circuit);
     }
 
     /// @dev The places are below the number of inputs.
-    function _checkCount(Entry memory entry, uint256[] calldata inputs) private pure {
-        if (inputs.length != entry.inputs) revert ICircuitKey.InputCount(entry.inputs, inputs.length);
+    function _checkCount(uint256 entry, uint256[] calldata inputs) private pure {
+        if (inputs.length != entry.inputsOf()) {
+            revert ICircuitKey.InputCount(entry.inputsOf(), inputs.length);
+        }
     }
 
     function _checkContext(bytes32 purpose, uint256 found) private view {
@@ -185,12 +181,12 @@ contract ProofVerifier is IProofVerifier {
     }
 
     /// @dev Before the mesh has made proofs its checkpoints have zero roots, of which no proof speaks.
-    function _checkRoot(Entry memory entry, Checkpoint calldata checkpoint, uint256[] calldata inputs)
+    function _checkRoot(uint256 entry, Checkpoint calldata checkpoint, uint256[] calldata inputs)
         private
         view
     {
-        bytes32 expected = entry.root == Root.Agents ? checkpoint.agentsRoot : checkpoint.auditRoot;
-        bytes32 found = bytes32(inputs[entry.rootAt]);
+        bytes32 expected = entry.isAudit() ? checkpoint.auditRoot : checkpoint.agentsRoot;
+        bytes32 found = bytes32(inputs[entry.rootAt()]);
         if (expected == 0 || found != expected) revert OtherRoot(expected, found);
         if (!_isAnchored(checkpoint)) revert NotAnchored(checkpoint.number);
     }

@@ -7,6 +7,11 @@ import {IProofVerifier} from "../src/interfaces/IProofVerifier.sol";
 import {ProofBase} from "./support/ProofBase.sol";
 import {vm} from "./support/Vm.sol";
 
+/// @notice A cheat code for dear precompiles.
+interface Mock {
+    function mockCallRevert(address target, bytes calldata data, bytes calldata said) external;
+}
+
 /// @notice What a key says of proofs, good ones and others.
 contract ProofsTest is ProofBase {
     uint256 private constant COUNT = 4;
@@ -229,6 +234,19 @@ contract ProofsTest is ProofBase {
             }
         }
         eq(saidLow, true);
+    }
+
+    function test_a_precompile_dearer_than_its_cap_is_no_verdict() public {
+        uint256[] memory inputs = makeInputs(COUNT, 0);
+        bytes memory data = abi.encodeCall(_key.verify, (inputs, prove(inputs)));
+        for (uint160 precompile = 6; precompile < 8; ++precompile) {
+            uint256 state = vm.snapshotState();
+            Mock(address(vm)).mockCallRevert(address(precompile), "", "");
+            (bool ok, bytes memory said) = address(_key).call(data);
+            eq(ok, false);
+            eq(bytes32(bytes4(said)), bytes32(ICircuitKey.GasTooLow.selector));
+            vm.revertToState(state);
+        }
     }
 
     // ---------------------------------------------------------------------------------------- private

@@ -37,7 +37,7 @@ contract SpendTest is ProofBase {
         uint256[8] memory proof = prove(_inputs);
         eq(verifier.statementOf(_inputs[NULLIFIER]), 0);
         vm.expectEmit();
-        emit IProofVerifier.Spent(CIRCUIT, _inputs[NULLIFIER], PURPOSE, statement, 1);
+        emit IProofVerifier.Spent(CIRCUIT, _inputs[NULLIFIER], PURPOSE, statement);
         vm.prank(caller);
         eq(verifier.spend(CIRCUIT, PURPOSE, _checkpoint, _inputs, proof), statement);
         eq(verifier.statementOf(_inputs[NULLIFIER]), statement);

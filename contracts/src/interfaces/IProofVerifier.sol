@@ -90,15 +90,10 @@ interface IProofVerifier {
         bytes32 transcript,
         Places places
     );
-    /// @notice A proof was spent.
+    /// @notice A proof was spent. Checkpoint, inputs and proof are in the call's data.
     /// @param statement See {statementOf}.
-    /// @param checkpoint Number of the checkpoint.
     event Spent(
-        bytes32 indexed circuit,
-        uint256 indexed nullifier,
-        bytes32 indexed purpose,
-        bytes32 statement,
-        uint64 checkpoint
+        bytes32 indexed circuit, uint256 indexed nullifier, bytes32 indexed purpose, bytes32 statement
     );
 
     // ---------------------------------------------------------------------------------------- functions

@@ -3,19 +3,16 @@ pragma solidity 0.8.37;
 
 /// @notice The curve BN254 and its precompiles (EIP-196, EIP-197; gas of EIP-1108).
 ///
-///         A precompile that fails takes all the gas of its call, so each call has a cap. The caps are at least
-///         twice the price, because a key contract cannot be changed when a fork makes the precompiles dearer.
+///         A precompile that fails takes all the gas of its call, so each call has a cap: more than twice the price,
+///         because a deployed contract stays as it is when a fork makes the precompiles dearer.
 library Bn254 {
     /// @dev Modulus of the coordinates.
     uint256 internal constant P = 0x30644e72e131a029b85045b68181585d97816a916871ca8d3c208c16d87cfd47;
     /// @dev Order of the groups: modulus of the inputs.
     uint256 internal constant R = 0x30644e72e131a029b85045b68181585d2833e84879b9709143e1f593f0000001;
 
-    /// @dev Caps: the prices are 150, 6,000, 181,000 with four pairs, and 79,000 with one.
-    uint256 internal constant ADD_GAS_MAX = 1_000;
-    uint256 internal constant MUL_GAS_MAX = 20_000;
-    uint256 internal constant PAIRING_4_GAS_MAX = 400_000;
-    uint256 internal constant PAIRING_1_GAS_MAX = 200_000;
+    /// @dev Cap of a pairing of one pair, whose price is 79,000.
+    uint256 private constant PAIRING_GAS_MAX = 200_000;
 
     /// @notice Whether the coordinates are a point of G1 other than infinity: y² = x³ + 3, which is all there is
     ///         to G1.
@@ -28,7 +25,6 @@ library Bn254 {
     ///         first. The precompile checks it, as it checks each point of a pairing.
     /// @param point x.c1, x.c0, y.c1, y.c0.
     function isG2(bytes calldata point) internal view returns (bool result) {
-        uint256 cap = PAIRING_1_GAS_MAX;
         assembly ("memory-safe") {
             // With the infinity of G1, so that the pairing is one.
             let pair := mload(0x40)
@@ -42,7 +38,7 @@ library Bn254 {
                         or(mload(add(pair, 0x80)), mload(add(pair, 0xa0)))
                     )
                 )
-            result := and(iszero(isInfinity), staticcall(cap, 8, pair, 0xc0, pair, 0x20))
+            result := and(iszero(isInfinity), staticcall(PAIRING_GAS_MAX, 8, pair, 0xc0, pair, 0x20))
         }
     }
 }
