@@ -78,18 +78,27 @@ abstract contract SafeOwner is Base {
 
     /// @notice Signatures of owners `a` and `b` (a < b) for a call of the commands with the Safe's next nonce.
     function ownersSign(bytes memory data, uint256 a, uint256 b) internal view returns (bytes memory) {
-        bytes32 hash = safe.getTransactionHash(
-            address(commands), 0, data, 0, 0, 0, 0, address(0), address(0), safe.nonce()
-        );
-        return bytes.concat(_sign(a, hash), _sign(b, hash));
+        return _ownersSign(address(commands), data, a, b);
     }
 
-    /// @notice Two owners sign the call, and somebody sends it.
+    /// @notice Two owners sign the call of the commands, and somebody sends it.
     function command(bytes memory data) internal {
-        bytes memory signatures = ownersSign(data, 0, 2);
-        safe.execTransaction(
-            address(commands), 0, data, 0, 0, 0, 0, address(0), payable(address(0)), signatures
-        );
+        command(address(commands), data);
+    }
+
+    /// @notice The same for any contract.
+    function command(address to, bytes memory data) internal {
+        bytes memory signatures = _ownersSign(to, data, 0, 2);
+        safe.execTransaction(to, 0, data, 0, 0, 0, 0, address(0), payable(address(0)), signatures);
+    }
+
+    function _ownersSign(address to, bytes memory data, uint256 a, uint256 b)
+        private
+        view
+        returns (bytes memory)
+    {
+        bytes32 hash = safe.getTransactionHash(to, 0, data, 0, 0, 0, 0, address(0), address(0), safe.nonce());
+        return bytes.concat(_sign(a, hash), _sign(b, hash));
     }
 
     function _sign(uint256 which, bytes32 hash) private view returns (bytes memory) {
