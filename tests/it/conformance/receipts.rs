@@ -12,7 +12,7 @@ use phalanx_types::{
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
-const KINDS: [ReceiptKind; 25] = [
+const KINDS: [ReceiptKind; 27] = [
     ReceiptKind::Genesis,
     ReceiptKind::OwnerCommand,
     ReceiptKind::OwnerCommandRefused,
@@ -29,6 +29,8 @@ const KINDS: [ReceiptKind; 25] = [
     ReceiptKind::JobEnded,
     ReceiptKind::AgentSpawned,
     ReceiptKind::AgentMigrated,
+    ReceiptKind::AgentMoved,
+    ReceiptKind::AgentHeld,
     ReceiptKind::AgentTerminated,
     ReceiptKind::LatencyAgreed,
     ReceiptKind::Evidence,
