@@ -1,4 +1,4 @@
-//! A graph of nodes with numbers, for embedding and for measuring routes.
+//! A graph of nodes with numbers, over which routes are measured.
 
 use std::collections::VecDeque;
 

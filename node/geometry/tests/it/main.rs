@@ -12,5 +12,4 @@ mod placing;
 mod plot;
 mod policy;
 mod routing;
-mod topology;
 mod weights;
