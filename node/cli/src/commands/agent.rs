@@ -31,6 +31,8 @@ impl<T: FromStr<Err: std::fmt::Display>> FromStr for Weighed<T> {
 }
 
 /// Spawns, moves and ends agents.
+// One is parsed in a run.
+#[allow(clippy::large_enum_variant)]
 #[derive(clap::Subcommand)]
 pub enum Command {
     /// Spawns an agent, a long-lived holder of resources.
