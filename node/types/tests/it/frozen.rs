@@ -26,10 +26,10 @@ fn encodings_have_not_changed() {
     assert!(changed.is_empty(), "changed formats:\n{}", changed.join("\n"));
 }
 
-const ENVELOPE: &str = "5ed6eb5c2e280b399fbc762082dee9021e64b5d591d40109987046ec1edaae95";
-const ENVELOPE_ID: &str = "e82f42b74dc8966638078873deecae7d12d8df2ef09913b7fcf81de3b036997c";
-const BEAT: &str = "00203a81908aa4b117129822722958008f88f24eda86a16ada6c88f034b91d9b";
-const HEADER_ID: &str = "66fca5c8de11cdbd10f6dd036cfaadf44aafc4e91290036eb53f72ff6659e481";
+const ENVELOPE: &str = "a612eb2bd28d1c1897b722e6619a990bc22602d3b7033da16622c79ed194e4f0";
+const ENVELOPE_ID: &str = "51a481a15ce0d8cccee4e86d21453a706cb28fe4ee0d8185c67cfaad22c91a65";
+const BEAT: &str = "ea4067a56c4db02845705fb93a733c7207e7374a200d3124853b3dd201951b3e";
+const HEADER_ID: &str = "5b19bc93084150c2dffd778e8292b06a38ac3d359e09fae7d725d0daaa31fbe2";
 const CERTIFICATE: &str = "d735d1e4c3b8caba058cc367cc131676d0af71d27f85ac1fa1e6346145f3734f";
 const VALIDATOR_SET: &str = "fb29346c82357419744db2f88cc506a2ec80eaca4dff096689c0cb4e43619975";
 const EVIDENCE: &str = "491a502e4aec6ba98ebebb6a25b0a07beff3745ee1f8481360dcbaf4f43fc1a4";
