@@ -109,9 +109,12 @@ impl Constants {
         }
         add(state, &self.entry);
         for Partial { constant, row, column } in &self.partial {
+            let Some(lane) = state.first_mut() else { continue };
+            let power = power(*lane) + constant;
+            *lane = power;
+            let mixed = dot(row, state);
             if let Some((lane, others)) = state.split_first_mut() {
-                let power = power(*lane) + constant;
-                *lane = dot(row, std::iter::once(&power).chain(others.iter()));
+                *lane = mixed;
                 for (other, factor) in others.iter_mut().zip(column) {
                     *other += power * factor;
                 }
@@ -132,12 +135,15 @@ pub(crate) fn power(x: Fr) -> Fr {
     x.square().square() * x
 }
 
-fn dot<'a>(row: &[Fr], state: impl Iterator<Item = &'a Fr>) -> Fr {
-    row.iter().zip(state).map(|(a, b)| *a * b).sum()
+/// The sum of products, reduced once for each four of them.
+fn dot(row: &[Fr], state: &[Fr]) -> Fr {
+    let ((fours, rest), (others, left)) = (row.as_chunks::<4>(), state.as_chunks::<4>());
+    let whole: Fr = fours.iter().zip(others).map(|(a, b)| Fr::sum_of_products(a, b)).sum();
+    whole + rest.iter().zip(left).map(|(a, b)| *a * b).sum::<Fr>()
 }
 
 fn mix(state: &mut Vec<Fr>, matrix: &[Vec<Fr>]) {
-    *state = matrix.iter().map(|row| dot(row, state.iter())).collect();
+    *state = matrix.iter().map(|row| dot(row, state)).collect();
 }
 
 fn add(state: &mut [Fr], constants: &[Fr]) {
@@ -180,7 +186,7 @@ fn solve(mut rows: Vec<Vec<Fr>>) -> Vec<Fr> {
     let mut solution: Vec<Fr> = Vec::with_capacity(pivots.len());
     for pivot in pivots.iter().rev() {
         if let Some((b, factors)) = pivot.split_last() {
-            let known = dot(factors, solution.iter().rev());
+            let known: Fr = factors.iter().zip(solution.iter().rev()).map(|(a, b)| *a * b).sum();
             solution.push(*b - known);
         }
     }
