@@ -60,5 +60,13 @@ pub mod snarkjs;
 #[cfg(test)]
 mod testing;
 
+/// The next bytes of what is left; fewer at the end.
+#[cfg(feature = "groth16")]
+fn take<'a>(rest: &mut &'a [u8], count: usize) -> &'a [u8] {
+    let (taken, after) = rest.split_at(count.min(rest.len()));
+    *rest = after;
+    taken
+}
+
 #[cfg(test)]
 extern crate self as phalanx_circuits;

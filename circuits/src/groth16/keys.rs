@@ -409,11 +409,8 @@ fn open<'a, S: Statement>(
 struct Reader<'a>(&'a [u8]);
 
 impl<'a> Reader<'a> {
-    /// The next bytes; fewer at the end.
     fn take(&mut self, count: usize) -> &'a [u8] {
-        let (taken, rest) = self.0.split_at(count.min(self.0.len()));
-        self.0 = rest;
-        taken
+        crate::take(&mut self.0, count)
     }
 
     fn hash(&mut self) -> Hash {

@@ -252,9 +252,7 @@ struct Reader<'a>(&'a [u8]);
 
 impl<'a> Reader<'a> {
     fn take(&mut self, count: usize) -> &'a [u8] {
-        let (taken, rest) = self.0.split_at(count.min(self.0.len()));
-        self.0 = rest;
-        taken
+        crate::take(&mut self.0, count)
     }
 
     fn number(&mut self) -> u32 {

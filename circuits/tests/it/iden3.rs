@@ -112,7 +112,7 @@ fn snarkjs(folder: &Path, arguments: &[&str]) -> String {
 }
 
 #[test]
-#[ignore = "slow: runs a ceremony in snarkjs, which must be installed"]
+#[ignore = "slow: runs a ceremony in snarkjs, which scripts/test --slow names by PHALANX_SNARKJS"]
 fn a_ceremony_from_start_to_end_slow() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();

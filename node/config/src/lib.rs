@@ -22,7 +22,8 @@
 //! Invariants:
 //!
 //! - **F1** A file is taken as a whole or not at all; what is not known is refused.
-//! - **F2** All problems of a file that can be read are told, each with its place.
+//! - **F2** All wrong settings of a file that can be read are told, each with its place; what they are
+//!   together is judged when each of them is right.
 //! - **F3** Decimals are exact: what sums to one, sums to one in millionths.
 //! - **F4** No file makes the reader panic, or hold more than some times its length.
 

@@ -1,7 +1,7 @@
 //! The settings, as the documents name them.
 
 use crate::{Fraction, Kappa, Share, decimal::ONE};
-use phalanx_geometry::{Curvature, DIMENSION_MIN};
+use phalanx_geometry::{Curvature, DIMENSION_MIN, routing::Algorithm};
 use phalanx_types::{Name, agent, params::Params, shard::SHARDS_MAX, validator::VALIDATORS_MAX};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
@@ -184,14 +184,20 @@ pub enum RoutingAlgorithm {
 }
 
 impl RoutingAlgorithm {
+    /// What it stands for.
+    #[must_use]
+    pub const fn algorithm(self) -> Algorithm {
+        match self {
+            Self::GreedyForwarding => Algorithm::GreedyForwarding,
+            Self::MultipathHyperbolic => Algorithm::MultipathHyperbolic,
+            Self::GradientFlow => Algorithm::GradientFlow,
+        }
+    }
+
     /// The documents' name.
     #[must_use]
     pub const fn name(self) -> &'static str {
-        match self {
-            Self::GreedyForwarding => "greedy_forwarding",
-            Self::MultipathHyperbolic => "multipath_hyperbolic",
-            Self::GradientFlow => "gradient_flow",
-        }
+        self.algorithm().name()
     }
 }
 
