@@ -8,6 +8,7 @@ mod agent;
 mod audit;
 mod error;
 mod grain;
+mod openings;
 mod packing;
 mod policy;
 pub mod poseidon;
@@ -20,9 +21,10 @@ pub use agent::{
 pub use ark_bn254::Fr;
 pub use audit::{Action, beat_digest};
 pub use error::Error;
+pub use openings::{OpenedAction, Openings};
 pub use packing::{COORDINATES_PER_ELEMENT, SLOT_BITS, pack, position_hash};
 pub use policy::{Policy, RULES_MAX, Rule, Selector};
-pub use tree::{ARITY, DEPTH, LEAVES_MAX, Path, Tree};
+pub use tree::{ARITY, Change, DEPTH, LEAVES_MAX, Path, Tree, empty_node};
 
 use ark_ff::PrimeField;
 use phalanx_types::Hash;

@@ -10,7 +10,7 @@
 //! is there, not where: leaves name what they are about themselves.
 
 use super::{Error, Fr, poseidon::hash};
-use std::sync::OnceLock;
+use std::{collections::BTreeSet, sync::OnceLock};
 
 /// Children of a node.
 pub const ARITY: usize = 4;
@@ -25,10 +25,30 @@ pub struct Tree {
     levels: [Vec<Fr>; DEPTH + 1],
 }
 
+/// A node of a tree before and after leaves were set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// Its level; that of leaves is 0.
+    pub level: usize,
+    /// Its place there.
+    pub index: usize,
+    /// What it was.
+    pub before: Fr,
+    /// What it is.
+    pub after: Fr,
+}
+
 /// The children of every node on the way from a leaf to the root. What it says of its
 /// agent is which it is: no `Debug`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Path(pub [[Fr; ARITY]; DEPTH]);
+
+/// The node over nothing, of a level; the top one above that.
+#[must_use]
+pub fn empty_node(level: usize) -> Fr {
+    let [.., top] = empty();
+    empty().get(level).copied().unwrap_or(*top)
+}
 
 /// Nodes over nothing, by level.
 fn empty() -> &'static [Fr; DEPTH + 1] {
@@ -90,29 +110,42 @@ impl Tree {
         leaves.len()
     }
 
-    /// Replaces a leaf, or adds one at the end: ten hashes.
+    /// A leaf, up to the last one.
+    #[must_use]
+    pub fn leaf(&self, index: usize) -> Option<Fr> {
+        let [leaves, ..] = &self.levels;
+        leaves.get(index).copied()
+    }
+
+    /// Replaces leaves, each once, or adds them behind the end, where what lies between
+    /// becomes nothing. Gives the nodes on the ways to the root, leaves included, by level.
     ///
     /// # Errors
-    /// When `index` is behind the end, or the tree is full.
-    pub fn set(&mut self, index: usize, leaf: Fr) -> Result<(), Error> {
-        let leaves = self.leaves();
-        if index >= LEAVES_MAX {
-            return Err(Error::TreeFull { found: index.saturating_add(1) });
+    /// When there is no room for one; then nothing is changed.
+    pub fn set(&mut self, leaves: &[(usize, Fr)]) -> Result<Vec<Change>, Error> {
+        if let Some((found, _)) = leaves.iter().find(|(index, _)| *index >= LEAVES_MAX) {
+            return Err(Error::TreeFull { found: found.saturating_add(1) });
         }
-        if index > leaves {
-            return Err(Error::NoLeaf { index, leaves });
-        }
-        let (mut node, mut at) = (leaf, index);
-        for (level, filler) in self.levels.iter_mut().zip(empty()) {
-            match level.get_mut(at) {
-                Some(place) => *place = node,
-                None => level.push(node),
+        let mut changed = Vec::new();
+        let mut nodes: Vec<(usize, Fr)> = leaves.to_vec();
+        for (at, (level, filler)) in self.levels.iter_mut().zip(empty()).enumerate() {
+            for (index, after) in &nodes {
+                if level.len() <= *index {
+                    level.resize(index + 1, *filler);
+                }
+                if let Some(place) = level.get_mut(*index) {
+                    let before = std::mem::replace(place, *after);
+                    changed.push(Change { level: at, index: *index, before, after: *after });
+                }
             }
-            let first = at - at % ARITY;
-            node = hash(group(level.get(first..).unwrap_or_default(), *filler));
-            at /= ARITY;
+            let parents: BTreeSet<usize> = nodes.iter().map(|(index, _)| index / ARITY).collect();
+            let parent = |index: usize| {
+                let children = level.get(index * ARITY..).unwrap_or_default();
+                (index, hash(group(children, *filler)))
+            };
+            nodes = parents.into_iter().map(parent).collect();
         }
-        Ok(())
+        Ok(changed)
     }
 
     /// The path of leaf `index`.
@@ -170,14 +203,23 @@ mod tests {
         let mut grown = Tree::new(Vec::new()).unwrap();
         assert_eq!(grown.root(), empty()[DEPTH]);
         for n in 1..40 {
-            grown.set(n as usize - 1, Fr::from(n)).unwrap();
+            grown.set(&[(n as usize - 1, Fr::from(n))]).unwrap();
             assert_eq!(grown, Tree::new(leaves(n)).unwrap(), "{n}");
         }
-        grown.set(7, Fr::from(99)).unwrap();
+        let changed = grown.set(&[(7, Fr::from(99)), (41, Fr::from(98)), (6, Fr::from(97))]).unwrap();
         let mut other = leaves(39);
-        other[7] = Fr::from(99);
-        assert_eq!(grown, Tree::new(other).unwrap());
-        assert!(grown.set(41, Fr::from(1)).is_err());
+        (other[6], other[7]) = (Fr::from(97), Fr::from(99));
+        other.extend([Fr::from(0), Fr::from(0), Fr::from(98)]);
+        let made = Tree::new(other).unwrap();
+        assert_eq!(grown.root(), made.root());
+        // Three leaves, of two groups on the first two levels.
+        let levels: Vec<usize> = changed.iter().map(|change| change.level).collect();
+        assert_eq!(levels[..7], [0, 0, 0, 1, 1, 2, 2], "{levels:?}");
+        let old = Tree::new(leaves(39)).unwrap();
+        for Change { level, index, before, after } in changed {
+            assert_eq!(made.levels[level][index], after, "{level} {index}");
+            assert_eq!(old.levels[level].get(index).copied().unwrap_or(empty_node(level)), before);
+        }
     }
 
     #[test]
@@ -197,6 +239,6 @@ mod tests {
     fn a_full_tree_takes_no_leaf() {
         assert!(matches!(Tree::new(vec![Fr::from(0); LEAVES_MAX + 1]), Err(Error::TreeFull { .. })));
         let mut tree = Tree::new(leaves(1)).unwrap();
-        assert!(matches!(tree.set(LEAVES_MAX, Fr::from(1)), Err(Error::TreeFull { .. })));
+        assert!(matches!(tree.set(&[(LEAVES_MAX, Fr::from(1))]), Err(Error::TreeFull { .. })));
     }
 }

@@ -208,10 +208,12 @@ impl Fabric {
         drafts: &mut Drafts,
     ) -> Result<(), Refusal> {
         let Room { worker, gpus, point } = self.check_room(spec)?;
+        let slot = self.free_slot()?;
         // What has done its part in finding the place is not kept.
         let spec = AgentSpec { position: None, affinity: Affinity::default(), ..spec.clone() };
         let agent =
-            Agent { spec, position: point, course: None, last_used: now, strays: 0, worker, gpus, nonce: 0 };
+            Agent { spec, position: point, course: None, last_used: now, strays: 0, worker, gpus, nonce: 0, slot };
+        self.index.free_slots.remove(&slot);
         self.take_quota(&agent.spec.tenant, &agent.spec.resources, true);
         self.seat(&id, &agent, true);
         note(drafts, ReceiptKind::AgentSpawned, &id, &agent, origin)
@@ -289,7 +291,9 @@ impl Fabric {
             ..before.clone()
         };
         self.seat(id, &after, true);
+        let action = self.record(id, &before, &after);
         note(drafts, ReceiptKind::AgentMigrated, id, &after, origin)
+            .u64("action", action)
             .text("reason", reason.word())
             .text("worker_before", &before.worker)
             .text("worker_after", &after.worker)
@@ -303,6 +307,7 @@ impl Fabric {
     pub(crate) fn end_agent(&mut self, id: &AgentId, ending: Ending, origin: &Origin, drafts: &mut Drafts) {
         let Some(agent) = self.agents.remove(id) else { return };
         self.seat(id, &agent, false);
+        self.index.vacate(agent.slot, self.agents.len());
         self.release_quota(&agent.spec.tenant, &agent.spec.resources, true);
         let before = place(&agent, "position_before");
         let ended = Agent { nonce: agent.nonce.saturating_add(1), ..agent };

@@ -6,6 +6,7 @@ use crate::{
     owner::command_word,
     receipts::{Drafts, Origin},
 };
+use phalanx_circuits::native::Openings;
 use phalanx_types::{
     AgentId, Evidence, Field, Hash, Height, JobId, LedgerMark, Operation, PublicKey, ReceiptDraft,
     ReceiptKind, RegisteredSet, Round, SignedEnvelope, TimeMs, ValidatorSet, Weight, params::Verification,
@@ -50,6 +51,8 @@ pub struct Applied {
     pub receipts: Vec<ReceiptDraft>,
     /// The changed entries, ascending by table and key.
     pub changes: Vec<StateChange>,
+    /// What it has changed in the trees of agents and actions.
+    pub openings: Openings,
     /// The policy version after it.
     pub policy_version: u64,
     /// How much is receipted.
@@ -104,6 +107,9 @@ impl Fabric {
     pub fn apply(&self, ctx: &BeatContext, inputs: &[Input<'_>], evidence: &[Evidence]) -> (Self, Applied) {
         let mut next = self.clone();
         let mut drafts = Drafts::default();
+        if self.is_checkpoint() {
+            next.begin_interval();
+        }
         next.note_misses(ctx);
         next.note_gap(ctx, &mut drafts);
         next.settings.height = ctx.height;
@@ -159,6 +165,7 @@ impl Fabric {
     pub(crate) fn finish(&mut self, drafts: Drafts, checkpoint_due: bool) -> Applied {
         Applied {
             receipts: drafts.into_vec(),
+            openings: self.opened(),
             changes: self.drain(),
             policy_version: self.settings.policy_version,
             verification: self.settings.verification,

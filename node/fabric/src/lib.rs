@@ -43,6 +43,7 @@ mod genesis;
 mod intake;
 mod jobs;
 mod lifecycle;
+mod openings;
 mod owner;
 mod places;
 mod policies;

@@ -207,7 +207,9 @@ impl Fabric {
         if after.position == target {
             after.course = None;
         }
+        let action = self.record(id, &before, &after);
         note(drafts, ReceiptKind::AgentMoved, id, &after, &Origin::fabric())
+            .u64("action", action)
             .text("worker_after", &after.worker)
             .with("is_there", phalanx_types::Field::Bool(after.course.is_none()))
             .hidden(place(&before, "position_before"))

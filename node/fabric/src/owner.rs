@@ -328,9 +328,13 @@ impl Fabric {
             OwnerCommand::SetPolicy { name, document } => {
                 if let Ok(declared) = Declared::read(&document, self.settings.policy_version) {
                     self.policies.insert(name, declared);
+                    self.bounds.forget();
                 }
             }
-            OwnerCommand::RemovePolicy { name } => drop(self.policies.remove(&name)),
+            OwnerCommand::RemovePolicy { name } => {
+                self.policies.remove(&name);
+                self.bounds.forget();
+            }
             OwnerCommand::Payload { .. } | OwnerCommand::OnChain { .. } | OwnerCommand::Reconcile { .. } => {}
         }
         if matches!(

@@ -105,6 +105,9 @@ impl Fabric {
             None => false,
         };
         if !is_still {
+            if key != FOCUS {
+                self.bounds.forget();
+            }
             self.places.insert(key, place);
         }
         Ok(())
@@ -145,6 +148,7 @@ impl Fabric {
             .collect();
         for key in gone {
             self.places.remove(&key);
+            self.bounds.forget();
         }
         Ok(())
     }

@@ -61,7 +61,7 @@ impl Declared {
         let Ok(policy) = Policy::parse(document) else {
             return bad(
                 "document",
-                "a JSON object of binds, idle_max_ms and constraints: phalanx owner command set-policy says \
+                "a JSON object of binds, idle_max_ms, prove and constraints: phalanx owner command set-policy says \
                  what is wrong with a file",
             );
         };

@@ -3,6 +3,7 @@
 use crate::{
     board::Board,
     chain::ChainCursor,
+    openings::Bounds,
     policies::Declared,
     table::{LoadError, Table},
 };
@@ -12,9 +13,10 @@ use phalanx_geometry::Mean;
 use phalanx_types::{
     AgentId, AgentSpec, Hash, Height, JobId, JobSpec, LedgerMark, MicroUnits, Name, Observation, Outcome,
     Params, PublicKey, RegisteredSet, TimeMs, Validator, ValidatorSet, WorkerOffer,
-    agent::Position,
+    agent::{AgentSeed, Position},
     evidence::Fault,
     params::{Mode, Verification},
+    resources::{Resources, WorkerResources},
     shard::ShardSpec,
     state::{Column, StateChange},
     tenant::Tenant,
@@ -49,6 +51,8 @@ pub(crate) struct Settings {
     pub arrivals: u64,
     /// The agent that the last checkpoint looked at last.
     pub patrol: AgentId,
+    /// Number of all actions of agents.
+    pub actions: u64,
     /// The set that decides the next height.
     pub next_set: ValidatorSet,
     /// The set that decided the last height: who should have proposed it.
@@ -232,6 +236,29 @@ pub struct Agent {
     pub gpus: Vec<(u16, u16)>,
     /// Number of actions on it, from 0 at its spawn.
     pub nonce: u64,
+    /// Its slot in the agents tree.
+    pub slot: u32,
+}
+
+/// An action of an agent since the last checkpoint: what its leaf in the audit tree is
+/// made of.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub(crate) struct Recorded {
+    pub agent: AgentId,
+    pub tenant: Name,
+    /// The policy that the agent names.
+    pub policy: Name,
+    /// Root of all that binds it, as it was decided under.
+    pub policy_root: Hash,
+    pub seed: AgentSeed,
+    pub resources: Resources,
+    /// Actions on the agent before it.
+    pub nonce: u64,
+    pub before: Position,
+    pub after: Position,
+    /// What the agent's worker has in all.
+    pub worker: WorkerResources,
+    pub beat: Height,
 }
 
 /// A validator's place in agreed state.
@@ -290,8 +317,11 @@ pub struct Fabric {
     pub(crate) observations: Table<(u64, PublicKey), Observation>,
     /// Places of regions by name, and the focus.
     pub(crate) places: Table<String, Position>,
+    /// Actions since the last checkpoint, by number.
+    pub(crate) actions: Table<u64, Recorded>,
     // Derived.
     pub(crate) index: Index,
+    pub(crate) bounds: Bounds,
     pub(crate) next_set: Arc<ValidatorSet>,
 }
 
@@ -310,6 +340,8 @@ pub(crate) struct Index {
     pub tenant_means: OrdMap<Name, Mean>,
     /// Agents that are on their way.
     pub moving: OrdSet<AgentId>,
+    /// Slots that no agent has, below one that has an agent.
+    pub free_slots: OrdSet<u32>,
     /// Workers of each shard that has any.
     pub workers: OrdMap<Name, OrdSet<Name>>,
     /// The same, laid out for routing. Thrown away when an offer changes.
@@ -345,6 +377,8 @@ impl Fabric {
             policies: Table::new(15),
             observations: Table::new(16),
             places: Table::new(17),
+            actions: Table::new(18),
+            bounds: Bounds::default(),
             index: Index::default(),
             next_set,
         }
@@ -374,6 +408,7 @@ impl Fabric {
         self.policies.drain(&mut changes);
         self.observations.drain(&mut changes);
         self.places.drain(&mut changes);
+        self.actions.drain(&mut changes);
         changes
     }
 
@@ -399,6 +434,7 @@ impl Fabric {
             self.policies.len(),
             self.observations.len(),
             self.places.len(),
+            self.actions.len(),
         ]
         .into_iter()
         .fold(0, usize::saturating_add)
@@ -426,6 +462,7 @@ impl Fabric {
             self.policies.entries(),
             self.observations.entries(),
             self.places.entries(),
+            self.actions.entries(),
         ]
         .concat()
     }
@@ -465,6 +502,7 @@ impl Fabric {
                     15 => fabric.policies.load(&key, &value)?,
                     16 => fabric.observations.load(&key, &value)?,
                     17 => fabric.places.load(&key, &value)?,
+                    18 => fabric.actions.load(&key, &value)?,
                     other => return Err(LoadError::Column(other)),
                 }
             }
@@ -479,6 +517,9 @@ impl Fabric {
         for row in self.jobs.scattered() {
             index.add_job(&row.value);
         }
+        let slots: OrdSet<u32> = self.agents.iter().map(|(_, agent)| agent.slot).collect();
+        let slots_len = slots.get_max().map_or(0, |top| top.saturating_add(1));
+        index.free_slots = (0..slots_len).filter(|slot| !slots.contains(slot)).collect();
         for (id, agent) in self.agents.iter() {
             index.agents.entry(agent.worker.clone()).or_default().insert(*id);
             index.weigh_agent(agent, true);

@@ -138,6 +138,12 @@ where
         Some(Arc::unwrap_or_clone(gone).value)
     }
 
+    /// Keys of rows touched since the last drain, in any order, perhaps repeated; some may
+    /// be gone.
+    pub(crate) fn touched(&self) -> impl Iterator<Item = &K> {
+        self.touched.iter().map(|(key, _)| key)
+    }
+
     /// All rows, not in the order of their keys.
     pub(crate) fn scattered(&self) -> impl Iterator<Item = &Row<K, V>> {
         self.rows.values().map(|row| &**row)

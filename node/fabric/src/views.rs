@@ -142,7 +142,8 @@ impl Fabric {
     pub fn is_checkpoint(&self) -> bool {
         let beats = u64::from(self.settings.params.checkpoint_beats.max(1));
         let is_turn = self.settings.height.0.checked_rem(beats) == Some(0);
-        self.settings.height != Height::ZERO && (is_turn || self.settings.registered.changes())
+        let is_full = self.actions.len() >= ACTIONS_MAX;
+        self.settings.height != Height::ZERO && (is_turn || is_full || self.settings.registered.changes())
     }
 
     /// A job.

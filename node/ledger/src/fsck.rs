@@ -11,6 +11,7 @@
 mod beats;
 mod begin;
 mod receipts;
+mod trees;
 
 use crate::{
     history::Edge,
@@ -213,6 +214,7 @@ impl<K: Kv> Run<'_, K> {
         self.beats(&genesis, &tip, &begin)?;
         self.receipts(&genesis, &tip, &begin)?;
         self.checkpoints(&genesis, &tip, &begin)?;
+        self.trees(&tip, &begin)?;
         self.state(&tip)?;
         if self.facts.blind { Err(Stop::Blind) } else { Ok(()) }
     }
@@ -251,6 +253,9 @@ impl<K: Kv> Run<'_, K> {
                         Cf::Meta => meta_key::ALL.contains(&key),
                         Cf::Subjects => key.len() == 24,
                         Cf::Tiles => key.len() == 9,
+                        Cf::Nodes => key.len() == 13,
+                        Cf::Agents | Cf::Actions => key.len() == 40,
+                        Cf::Bindings => key.len() == 32,
                         Cf::State => !key.is_empty(),
                         _ => key.len() == 8,
                     };

@@ -30,11 +30,21 @@ pub enum Cf {
     Checkpoints,
     /// State entries by column and key.
     State,
+    /// Nodes of the agents tree by level, index and the checkpoint they are of.
+    Nodes,
+    /// What agents' leaves open to, by agent and checkpoint.
+    Agents,
+    /// What leaves of actions open to, by agent and nonce.
+    Actions,
+    /// Policies by root.
+    Bindings,
+    /// Leaves of audit trees, by checkpoint.
+    Audit,
 }
 
 impl Cf {
     /// All tables.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 17] = [
         Self::Meta,
         Self::Beats,
         Self::Certificates,
@@ -47,6 +57,11 @@ impl Cf {
         Self::Tiles,
         Self::Checkpoints,
         Self::State,
+        Self::Nodes,
+        Self::Agents,
+        Self::Actions,
+        Self::Bindings,
+        Self::Audit,
     ];
 
     /// Its name in the store.
@@ -65,6 +80,11 @@ impl Cf {
             Self::Tiles => "tiles",
             Self::Checkpoints => "checkpoints",
             Self::State => "state",
+            Self::Nodes => "nodes",
+            Self::Agents => "agents",
+            Self::Actions => "actions",
+            Self::Bindings => "bindings",
+            Self::Audit => "audit",
         }
     }
 }

@@ -2,14 +2,16 @@
 
 use crate::{
     history::{self, Edge, History},
-    interval::IntervalTree,
+    interval::{self, IntervalTree},
     kv::{Batch, Cf, Durability, Kv, StoreError},
     record,
     seal::{BeatMeta, Prepared},
     snapshot::{Base, Restored},
     state_tree::StateTree,
+    trees::{self, Cut, Trees},
 };
 use borsh::{BorshDeserialize, BorshSerialize};
+use phalanx_circuits::native::Openings;
 use phalanx_types::{
     Beat, Checkpoint, CommitCertificate, Genesis, Hash, Header, Height, LedgerMark, Receipt, ReceiptDraft,
     ReceiptIndex, RegisteredSet, TimeMs, ValidatorSet, checkpoint,
@@ -56,6 +58,8 @@ pub struct Tip {
     pub checkpoint: CheckpointNumber,
     /// Its hash; zero when there is none.
     pub checkpoint_hash: Hash,
+    /// The audit digest of its last beat; zero when there is none.
+    pub checkpoint_digest: Hash,
     /// First beat of the open interval.
     pub interval_beat: Height,
     /// First receipt of the open interval.
@@ -69,15 +73,17 @@ impl Tip {
         LedgerMark {
             checkpoint: self.checkpoint,
             checkpoint_hash: self.checkpoint_hash,
+            checkpoint_digest: self.checkpoint_digest,
             next_receipt: self.next_receipt,
             previous_hash: self.previous_hash,
         }
     }
 
     /// Goes on to the interval after a checkpoint.
-    fn begin_interval(&mut self, closed: &Checkpoint) {
+    fn begin_interval(&mut self, closed: &Checkpoint, digest: Hash) {
         self.checkpoint = closed.number;
         self.checkpoint_hash = closed.hash();
+        self.checkpoint_digest = digest;
         self.interval_beat = closed.last_beat.next();
         self.interval_receipt = ReceiptIndex(closed.history_size);
     }
@@ -133,6 +139,8 @@ pub struct Ledger<K: Kv> {
     edge: Edge,
     open_interval: IntervalTree,
     state: StateTree,
+    /// None until a beat is to be written.
+    trees: Option<Trees>,
 }
 
 /// The key of a record that is numbered.
@@ -180,7 +188,14 @@ pub(crate) fn get_value<T: BorshDeserialize>(
 
 /// The checkpoint that closes the open interval of `tip`, whose counts are those
 /// after the beat.
-fn close(mesh: Hash, tip: &Tip, meta: &BeatMeta, interval: &IntervalTree, edge: &Edge) -> Checkpoint {
+fn close(
+    mesh: Hash,
+    tip: &Tip,
+    meta: &BeatMeta,
+    interval: &IntervalTree,
+    edge: &Edge,
+    cut: &Cut,
+) -> Checkpoint {
     Checkpoint {
         version: checkpoint::VERSION,
         number: tip.checkpoint.saturating_add(1),
@@ -194,8 +209,8 @@ fn close(mesh: Hash, tip: &Tip, meta: &BeatMeta, interval: &IntervalTree, edge: 
         history_root: edge.root(),
         history_size: edge.size(),
         app_hash: tip.app_hash,
-        agents_root: Hash::ZERO,
-        audit_root: Hash::ZERO,
+        agents_root: cut.agents_root,
+        audit_root: cut.audit_root,
         set_epoch: meta.registered.epoch,
         set_hash: meta.registered.hash,
         next_set_hash: meta.registered.next,
@@ -247,12 +262,14 @@ impl<K: Kv> Ledger<K> {
                 app_hash: Hash::ZERO,
                 checkpoint: CheckpointNumber::ZERO,
                 checkpoint_hash: Hash::ZERO,
+                checkpoint_digest: Hash::ZERO,
                 interval_beat: Height::ZERO,
                 interval_receipt: ReceiptIndex::ZERO,
             },
             edge: Edge::default(),
             open_interval: IntervalTree::default(),
             state: StateTree::default(),
+            trees: None,
         };
         let meta = BeatMeta {
             height: Height::ZERO,
@@ -311,6 +328,7 @@ impl<K: Kv> Ledger<K> {
             edge,
             open_interval: IntervalTree::default(),
             state: StateTree::default(),
+            trees: None,
         };
         if ledger.edge.size() != ledger.tip.next_receipt.0 {
             return Err(OpenError::Contradiction(
@@ -332,7 +350,8 @@ impl<K: Kv> Ledger<K> {
 
     /// Goes on from a snapshot that was checked, in place of what the store holds:
     /// all of it in one synced batch. `meta` is what the restored state says of
-    /// its beat.
+    /// its beat; `openings` are all agents in it, and the actions since the last
+    /// checkpoint.
     ///
     /// # Errors
     /// When the store cannot be read or written; then it is as it was.
@@ -341,8 +360,10 @@ impl<K: Kv> Ledger<K> {
         first_set: &ValidatorSet,
         meta: &BeatMeta,
         restored: Restored,
+        openings: Openings,
     ) -> Result<(), StoreError> {
-        let Restored { manifest, entries, canonical, parsed, leaves, previous_hash } = restored;
+        let Restored { manifest, entries, canonical, parsed, leaves, previous_hash, checkpoint_digest } =
+            restored;
         let mut batch = Batch::default();
         for cf in Cf::ALL {
             self.kv.scan(cf, &[], &mut |key, _| {
@@ -369,14 +390,18 @@ impl<K: Kv> Ledger<K> {
             app_hash: header.app_hash,
             checkpoint: CheckpointNumber::ZERO,
             checkpoint_hash: Hash::ZERO,
+            checkpoint_digest,
             interval_beat: Height::ZERO,
             interval_receipt: ReceiptIndex::ZERO,
             header: Some(header.clone()),
         };
         if let Some(checkpoint) = &manifest.checkpoint {
             put_value(&mut batch, Cf::Checkpoints, &number_key(checkpoint.number.0), checkpoint);
-            tip.begin_interval(checkpoint);
+            tip.begin_interval(checkpoint, checkpoint_digest);
         }
+        trees::put_bindings(&openings, &mut batch);
+        let trees = Trees::begin(Vec::new(), checkpoint_digest)?;
+        trees.resume(openings, Vec::new())?;
         let mut edge = manifest.edge;
         edge.put(&mut batch);
         let base_edge = edge.clone();
@@ -385,12 +410,14 @@ impl<K: Kv> Ledger<K> {
         let mut rest = canonical.iter().zip(&parsed).peekable();
         for height in tip.interval_beat.0..=header.height.0 {
             let first = rest.peek().map_or(tip.next_receipt, |(_, (receipt, _))| receipt.index);
-            let mut count = 0_u64;
-            while let Some((bytes, (receipt, _))) = rest.next_if(|(_, (r, _))| r.beat.0 == height) {
+            let mut hashes = Vec::new();
+            while let Some((bytes, (receipt, hash))) = rest.next_if(|(_, (r, _))| r.beat.0 == height) {
                 put_receipt(&mut batch, receipt, bytes.clone());
-                count += 1;
+                hashes.push(*hash);
             }
-            put_value(&mut batch, Cf::Ranges, &number_key(height), &(first, count));
+            let range = (first, hashes.len() as u64);
+            put_value(&mut batch, Cf::Ranges, &number_key(height), &range);
+            trees.beat(Height(height), interval::root(&hashes), Openings::default())?;
         }
         let hashes: Vec<Hash> = parsed.iter().map(|(_, hash)| *hash).collect();
         let mut open_interval = IntervalTree::of(&hashes);
@@ -402,9 +429,11 @@ impl<K: Kv> Ledger<K> {
             verification: meta.verification,
         };
         if meta.checkpoint_due {
-            let closed = close(self.genesis.mesh, &tip, meta, &open_interval, &edge);
+            let cut = trees.cut()?;
+            let closed = close(self.genesis.mesh, &tip, meta, &open_interval, &edge, &cut);
             put_value(&mut batch, Cf::Checkpoints, &number_key(closed.number.0), &closed);
-            tip.begin_interval(&closed);
+            tip.begin_interval(&closed, cut.digest);
+            cut.put(closed.number, &mut batch);
             open_interval = IntervalTree::default();
         }
         put_value(&mut batch, Cf::Meta, meta_key::BASE, &base);
@@ -418,6 +447,26 @@ impl<K: Kv> Ledger<K> {
         self.kv.write(batch, Durability::Synced)?;
         self.state = StateTree::of(entries.into_iter());
         (self.tip, self.edge, self.open_interval) = (tip, edge, open_interval);
+        self.trees = Some(trees);
+        Ok(())
+    }
+
+    /// Tells what the state holds of agents and actions; to be called once after the
+    /// ledger was opened, before its next beat.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn resume(&mut self, openings: Openings) -> Result<(), StoreError> {
+        let trees = Trees::begin(trees::stored_leaves(&self.kv)?, self.tip.checkpoint_digest)?;
+        let known = trees::known(&self.kv, &openings)?;
+        trees.resume(openings, known)?;
+        // After genesis there are the receipts of genesis.
+        for height in self.tip.interval_beat.0..=self.tip.height.0 {
+            if let Some(root) = self.receipts_root(Height(height))? {
+                trees.beat(Height(height), root, Openings::default())?;
+            }
+        }
+        self.trees = Some(trees);
         Ok(())
     }
 
@@ -503,7 +552,10 @@ impl<K: Kv> Ledger<K> {
         mut tip: Tip,
         header: Option<&Header>,
     ) -> Result<Option<Checkpoint>, StoreError> {
-        let Prepared { meta, receipts, sealed, changes, state, .. } = prepared;
+        let Prepared { meta, receipts, sealed, changes, state, receipts_root, openings } = prepared;
+        if header.is_some() && self.trees.is_none() {
+            self.resume(Openings::default())?;
+        }
         let first = tip.next_receipt;
         for (receipt, seal) in receipts.iter().zip(&sealed) {
             let key = number_key(receipt.index.0);
@@ -535,18 +587,25 @@ impl<K: Kv> Ledger<K> {
         tip.next_receipt = first.saturating_add(sealed.len() as u64);
         tip.previous_hash = hashes.last().copied().unwrap_or(tip.previous_hash);
         tip.app_hash = state.root();
-        let checkpoint = header
-            .filter(|_| meta.checkpoint_due)
-            .map(|_| close(self.genesis.mesh, &tip, &meta, &interval, &edge));
-        if let Some(checkpoint) = &checkpoint {
-            put_value(&mut batch, Cf::Checkpoints, &number_key(checkpoint.number.0), checkpoint);
-            tip.begin_interval(checkpoint);
+        let mut checkpoint = None;
+        if let Some(trees) = &self.trees {
+            trees::put_bindings(&openings, &mut batch);
+            trees.beat(meta.height, receipts_root, openings)?;
+            if meta.checkpoint_due {
+                let cut = trees.cut()?;
+                let closed = close(self.genesis.mesh, &tip, &meta, &interval, &edge, &cut);
+                put_value(&mut batch, Cf::Checkpoints, &number_key(closed.number.0), &closed);
+                tip.begin_interval(&closed, cut.digest);
+                cut.put(closed.number, &mut batch);
+                checkpoint = Some(closed);
+            }
         }
         put_value(&mut batch, Cf::Meta, meta_key::TIP, &tip);
         put_value(&mut batch, Cf::Meta, meta_key::EDGE, &edge);
         if let Err(error) = self.kv.write(batch, Durability::Synced) {
             interval.take_back(&hashes);
             self.open_interval = interval;
+            self.trees = None;
             return Err(error);
         }
         self.state.apply(state);

@@ -15,6 +15,8 @@
 //!   bytes, and is bound by a chain or a tree besides ([`fsck`]).
 //! - **D4** A failed write is an error that stops the node; memory is changed
 //!   only after the batch is durable.
+//! - **D5** The roots of agents and actions in a checkpoint follow from the state and the
+//!   receipts alone: a node that begins from a snapshot cuts the same trees.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
@@ -33,6 +35,7 @@ pub mod seal;
 pub mod snapshot;
 pub mod state_tree;
 mod stored;
+mod trees;
 
 pub use kv::{Batch, Cf, Durability, Kv, StoreError};
 pub use ledger::{Ledger, OpenError, SCHEMA, Stats, Tip};
@@ -40,3 +43,4 @@ pub use memory::MemoryKv;
 pub use rocks::RocksKv;
 pub use seal::{BeatMeta, Prepared};
 pub use stored::Stored;
+pub use trees::WitnessError;

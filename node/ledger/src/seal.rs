@@ -1,6 +1,7 @@
 //! Sealing: drafts of a beat become receipts with a place in the chain.
 
 use crate::{interval, state_tree::StatePreview};
+use phalanx_circuits::native::Openings;
 use phalanx_types::{
     Hash, Height, Receipt, ReceiptDraft, ReceiptIndex, RegisteredSet, TimeMs,
     params::Verification,
@@ -47,6 +48,7 @@ pub struct Prepared {
     pub(crate) changes: Vec<StateChange>,
     pub(crate) state: StatePreview,
     pub(crate) receipts_root: Hash,
+    pub(crate) openings: Openings,
 }
 
 impl Prepared {
@@ -66,6 +68,12 @@ impl Prepared {
     #[must_use]
     pub const fn policy_version(&self) -> u64 {
         self.meta.policy_version
+    }
+
+    /// The same, with what the beat has changed in the trees of agents and actions.
+    #[must_use]
+    pub fn with_openings(self, openings: Openings) -> Self {
+        Self { openings, ..self }
     }
 
     /// The receipts.
@@ -91,6 +99,7 @@ impl Prepared {
             changes: changes.to_vec(),
             state,
             receipts_root: interval::root(&hashes),
+            openings: Openings::default(),
         }
     }
 }

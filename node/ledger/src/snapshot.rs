@@ -448,6 +448,7 @@ impl Assembly {
         }
         Ok(Restored {
             previous_hash: previous.unwrap_or(mark.previous_hash),
+            checkpoint_digest: mark.checkpoint_digest,
             manifest,
             entries,
             canonical: receipts,
@@ -466,6 +467,7 @@ pub struct Restored {
     pub(crate) parsed: Vec<(Receipt, Hash)>,
     pub(crate) leaves: Vec<Hash>,
     pub(crate) previous_hash: Hash,
+    pub(crate) checkpoint_digest: Hash,
 }
 
 impl Restored {

@@ -130,12 +130,13 @@ impl<K: Kv> Replica<K> {
     pub fn open(kv: K, genesis: &Genesis, me: PublicKey, limits: Limits) -> Result<Self, OpenError> {
         genesis.check()?;
         let (ledger, fabric) = if Ledger::<K>::exists(&kv)? {
-            let ledger = Ledger::open(kv)?;
+            let mut ledger = Ledger::open(kv)?;
             let found = ledger.genesis_hash();
             if found != genesis.hash() {
                 return Err(OpenError::OtherMesh { expected: genesis.hash(), found });
             }
             let fabric = Fabric::load(ledger.state_entries()?)?;
+            ledger.resume(fabric.openings())?;
             (ledger, fabric)
         } else {
             let (fabric, applied) = Fabric::genesis(genesis)?;
@@ -191,7 +192,7 @@ impl<K: Kv> Replica<K> {
     pub fn restore(&mut self, joined: Joined) -> Result<(), phalanx_ledger::StoreError> {
         let Joined { fabric, first_set, meta, restored } = joined;
         // R1: the ledger first.
-        self.ledger.restore(&first_set, &meta, restored)?;
+        self.ledger.restore(&first_set, &meta, restored, fabric.openings())?;
         self.parent_set = self.ledger.validator_set(meta.height)?.map(Arc::new);
         self.fabric = fabric;
         self.executions.clear();
@@ -349,6 +350,7 @@ impl<K: Kv> Replica<K> {
             registered: applied.registered,
         };
         let prepared = self.ledger.prepare(&meta, &applied.receipts, &applied.changes);
+        let prepared = prepared.with_openings(applied.openings);
         Execution { fabric, next_set: applied.next_set, ids, prepared }
     }
 

@@ -52,9 +52,9 @@ pub struct Checkpoint {
     pub history_size: u64,
     /// The state after the last beat.
     pub app_hash: Hash,
-    /// Root of the agents tree; zero until proofs exist.
+    /// Root of the agents tree after the last beat.
     pub agents_root: Hash,
-    /// Root of the audit tree; zero until proofs exist.
+    /// Root of the audit tree: the interval's beats and the actions of agents in it.
     pub audit_root: Hash,
     /// Epoch of the validators' registered set.
     #[serde(with = "crate::units::decimal")]
@@ -80,6 +80,8 @@ pub struct LedgerMark {
     pub checkpoint: CheckpointNumber,
     /// Its hash; zero when there is none.
     pub checkpoint_hash: Hash,
+    /// The audit digest of its last beat; zero when there is none.
+    pub checkpoint_digest: Hash,
     /// Index of the first receipt of the beat.
     pub next_receipt: ReceiptIndex,
     /// Hash of the receipt before it.
@@ -91,6 +93,7 @@ impl LedgerMark {
     pub const BEGIN: Self = Self {
         checkpoint: CheckpointNumber::ZERO,
         checkpoint_hash: Hash::ZERO,
+        checkpoint_digest: Hash::ZERO,
         next_receipt: ReceiptIndex::ZERO,
         previous_hash: Hash::ZERO,
     };

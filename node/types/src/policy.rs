@@ -7,6 +7,7 @@
 //! let document = br#"{
 //!   "binds": {"tenants": ["security"]},
 //!   "idle_max_ms": 86400000,
+//!   "prove": true,
 //!   "constraints": [
 //!     {"name": "near-core", "rule": {"within": {"of": "core", "delta_micro": 1500000}}},
 //!     {"name": "off-mars", "rule": {"beyond": {"of": {"region": "mars"}, "delta_micro": 200000}}},
@@ -106,6 +107,9 @@ pub struct Policy {
     /// An agent that nobody has used for so long is ended; none: never.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub idle_max_ms: Option<u32>,
+    /// Whether it is to be proven, at each checkpoint, of every agent that it binds.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub prove: bool,
     /// What must hold, all of it.
     #[serde(default)]
     pub constraints: Vec<Constraint>,
@@ -118,7 +122,7 @@ pub enum PolicyError {
     #[error("the policy cannot be read: {0}")]
     Malformed(#[from] serde_json::Error),
     /// It is no object.
-    #[error("the policy is no JSON object: it begins with {{, and has binds, idle_max_ms and constraints")]
+    #[error("the policy is no JSON object: it begins with {{, and has binds, idle_max_ms, prove and constraints")]
     NoObject,
     /// Too many constraints.
     #[error("the policy has {found} constraints; at most {CONSTRAINTS_MAX} are allowed")]

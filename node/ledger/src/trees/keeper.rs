@@ -1,0 +1,208 @@
+//! The thread that keeps the trees.
+
+use super::{
+    Cut,
+    stored::{Known, StoredAction, StoredAgent, StoredAudit},
+};
+use phalanx_circuits::native::{
+    AgentState, Change, Error, Fr, OpenedAction, Openings, Tree, beat_digest, bytes_of, field_of,
+};
+use phalanx_types::{AgentId, Hash, Height};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::mpsc::{Receiver, SyncSender},
+};
+
+/// Leaves that are gathered before the nodes above them are made.
+const GATHER: usize = 256;
+
+/// What the thread is told.
+pub(super) enum Task {
+    Resume { openings: Openings, known: Vec<(AgentId, Known)> },
+    Beat { height: Height, receipts_root: Hash, openings: Openings },
+    Cut(SyncSender<Result<Cut, String>>),
+}
+
+/// What is to be stored with a checkpoint.
+#[derive(Default)]
+pub(super) struct Keep {
+    /// Nodes that are others than at the last checkpoint: before and after.
+    pub nodes: BTreeMap<(usize, usize), (Fr, Fr)>,
+    pub agents: BTreeMap<AgentId, StoredAgent>,
+    pub actions: Vec<StoredAction>,
+    pub audit: StoredAudit,
+}
+
+/// An agent whose leaf is known.
+struct Leaf {
+    /// None of one that has ended, or has not been placed yet.
+    slot: Option<u32>,
+    print: Hash,
+    leaf: Fr,
+}
+
+/// What the thread holds.
+struct Keeper {
+    agents: Tree,
+    audit: Tree,
+    known: HashMap<AgentId, Leaf>,
+    /// Leaves of agents that are not in the tree yet, by slot.
+    waiting: BTreeMap<usize, Fr>,
+    /// Leaves of the interval, of which the audit tree has the first ones.
+    leaves: Vec<Fr>,
+    /// Actions of the open interval that were decided before the thread began, by beat.
+    earlier: BTreeMap<Height, Vec<OpenedAction>>,
+    digest: Fr,
+    keep: Keep,
+}
+
+/// Keeps the trees until nobody sends any more. What fails is told at the next cut.
+pub(super) fn run(leaves: Vec<Fr>, digest: Hash, tasks: &Receiver<Task>) {
+    let mut failed: Option<String> = None;
+    let mut keeper = match Keeper::new(leaves, digest) {
+        Ok(keeper) => Some(keeper),
+        Err(error) => {
+            failed = Some(error.to_string());
+            None
+        }
+    };
+    while let Ok(task) = tasks.recv() {
+        let Some(keeper) = keeper.as_mut().filter(|_| failed.is_none()) else {
+            if let Task::Cut(answer) = task {
+                let _ = answer.send(Err(format!("the trees cannot be kept: {}", failed.as_deref().unwrap_or(""))));
+            }
+            continue;
+        };
+        let done = match task {
+            Task::Resume { openings, known } => keeper.resume(openings, known),
+            Task::Beat { height, receipts_root, openings } => keeper.beat(height, &receipts_root, openings),
+            Task::Cut(answer) => {
+                let cut = keeper.cut();
+                let told = cut.as_ref().err().map(ToString::to_string);
+                // Who has asked may be gone: then nobody needs the answer.
+                let _ = answer.send(cut.map_err(|error| error.to_string()));
+                failed = told;
+                Ok(())
+            }
+        };
+        if let Err(error) = done {
+            failed = Some(error.to_string());
+        }
+    }
+}
+
+impl Keeper {
+    fn new(leaves: Vec<Fr>, digest: Hash) -> Result<Self, Error> {
+        Ok(Self {
+            agents: Tree::new(leaves)?,
+            audit: Tree::new(Vec::new())?,
+            known: HashMap::new(),
+            waiting: BTreeMap::new(),
+            leaves: Vec::new(),
+            earlier: BTreeMap::new(),
+            digest: field_of(&digest.0),
+            keep: Keep::default(),
+        })
+    }
+
+    fn resume(&mut self, openings: Openings, known: Vec<(AgentId, Known)>) -> Result<(), Error> {
+        let known = known.into_iter().map(|(id, k)| (id, Leaf { slot: Some(k.slot), print: k.print, leaf: k.leaf }));
+        self.known.extend(known);
+        let Openings { agents, actions, .. } = openings;
+        // T1: whose agent has ended since the last checkpoint.
+        let taken: BTreeSet<usize> = agents.iter().filter_map(|(_, a)| Some(a.as_ref()?.0 as usize)).collect();
+        for slot in (0..self.agents.leaves()).filter(|slot| !taken.contains(slot)) {
+            if self.agents.leaf(slot) != Some(Fr::default()) {
+                self.waiting.insert(slot, Fr::default());
+            }
+        }
+        for action in actions {
+            self.earlier.entry(action.beat).or_default().push(action);
+        }
+        self.take_agents(agents)
+    }
+
+    fn beat(&mut self, height: Height, receipts_root: &Hash, openings: Openings) -> Result<(), Error> {
+        let Openings { agents, actions, .. } = openings;
+        for action in self.earlier.remove(&height).into_iter().flatten().chain(actions) {
+            self.take_action(&action)?;
+        }
+        self.take_agents(agents)?;
+        self.digest = beat_digest(self.digest, height, receipts_root);
+        self.keep.audit.push_beat(height, self.leaves.len() as u32);
+        self.leaves.push(self.digest);
+        self.gather(GATHER)
+    }
+
+    /// The leaf of an agent: the known one, if it is still the same.
+    fn leaf(&self, state: &AgentState) -> Result<Leaf, Error> {
+        let print = StoredAgent::new(0, state).print();
+        let slot = self.known.get(&state.id).and_then(|known| known.slot);
+        match self.known.get(&state.id).filter(|known| known.print == print) {
+            Some(known) => Ok(Leaf { slot, print, leaf: known.leaf }),
+            None => Ok(Leaf { slot, print, leaf: state.leaf()? }),
+        }
+    }
+
+    fn take_action(&mut self, opened: &OpenedAction) -> Result<(), Error> {
+        let before = self.leaf(&opened.before)?;
+        let after = self.leaf(&opened.after)?;
+        let action = opened.sealed(before.leaf, after.leaf);
+        self.known.insert(opened.after.id, after);
+        self.keep.actions.push(StoredAction::new(opened, self.leaves.len() as u32));
+        self.leaves.push(action.leaf());
+        Ok(())
+    }
+
+    fn take_agents(&mut self, agents: Vec<(AgentId, Option<(u32, AgentState)>)>) -> Result<(), Error> {
+        // A slot that was freed may have been taken by another agent since.
+        for (id, state) in &agents {
+            if state.is_none() {
+                self.keep.agents.remove(id);
+                if let Some(slot) = self.known.remove(id).and_then(|gone| gone.slot) {
+                    self.waiting.insert(slot as usize, Fr::default());
+                }
+            }
+        }
+        for (id, state) in agents {
+            let Some((slot, state)) = state else { continue };
+            let leaf = self.leaf(&state)?;
+            let is_stored = self.agents.leaf(slot as usize) == Some(leaf.leaf)
+                && !self.waiting.contains_key(&(slot as usize));
+            if !is_stored {
+                self.waiting.insert(slot as usize, leaf.leaf);
+                self.keep.agents.insert(id, StoredAgent::new(slot, &state));
+            }
+            self.known.insert(id, Leaf { slot: Some(slot), ..leaf });
+        }
+        Ok(())
+    }
+
+    /// Makes the nodes above the leaves, once there are `least` of them.
+    fn gather(&mut self, least: usize) -> Result<(), Error> {
+        if self.waiting.len() >= least {
+            let leaves: Vec<(usize, Fr)> = std::mem::take(&mut self.waiting).into_iter().collect();
+            for Change { level, index, before, after } in self.agents.set(&leaves)? {
+                self.keep.nodes.entry((level, index)).or_insert((before, after)).1 = after;
+            }
+        }
+        let begun = self.audit.leaves();
+        if self.leaves.len() - begun >= least {
+            let leaves: Vec<(usize, Fr)> = self.leaves.iter().copied().enumerate().skip(begun).collect();
+            let _ = self.audit.set(&leaves)?;
+        }
+        Ok(())
+    }
+
+    fn cut(&mut self) -> Result<Cut, Error> {
+        self.gather(1)?;
+        let mut keep = std::mem::take(&mut self.keep);
+        // What has come back to what it was is stored already, as in a node that was
+        // started in between.
+        keep.nodes.retain(|_, (before, after)| before != after);
+        keep.agents.retain(|_, agent| keep.nodes.contains_key(&(0, agent.slot as usize)));
+        keep.audit.leaves = std::mem::take(&mut self.leaves).into_iter().map(bytes_of).collect();
+        let audit_root = bytes_of(std::mem::replace(&mut self.audit, Tree::new(Vec::new())?).root());
+        Ok(Cut { agents_root: bytes_of(self.agents.root()), audit_root, digest: bytes_of(self.digest), keep })
+    }
+}

@@ -1,0 +1,120 @@
+//! The trees that proofs are about: the agents tree and the audit tree.
+//!
+//! Both are kept by a thread of their own, beat by beat, so that no beat waits for a
+//! Poseidon hash; only the beat that closes an interval waits for what is left.
+//!
+//! - **T1** The agents tree has, in its slot, the leaf of every agent that is alive after
+//!   the last beat of the interval, and nothing elsewhere.
+//! - **T2** The audit tree has, beat by beat, the leaves of the beat's actions by their
+//!   number and then the digest of the beat. A digest stands for its beat's receipts root
+//!   and for all beats before it.
+//! - **T3** What is stored of an interval is written in the batch that closes it, but for
+//!   policies, which are written with the beat that opens them: after a crash the thread
+//!   begins with the last checkpoint and what the state holds since, and stores the same.
+//! - **T4** Any node of the agents tree at any kept checkpoint is the last one written at
+//!   or before it. So a path costs no tree.
+
+pub(crate) mod check;
+mod keeper;
+mod stored;
+mod witness;
+
+pub(crate) use stored::{known, leaves as stored_leaves, put_bindings};
+pub use witness::WitnessError;
+
+use crate::kv::{Batch, StoreError};
+use keeper::Task;
+use phalanx_circuits::native::{Fr, Openings};
+use phalanx_types::{AgentId, Hash, Height, units::CheckpointNumber};
+use stored::Known;
+use std::{
+    sync::mpsc::{Receiver, SyncSender, sync_channel},
+    thread::JoinHandle,
+};
+
+/// Beats that may wait for the keeper; then the next one waits with them.
+const WAITING_MAX: usize = 256;
+
+/// The roots of an interval, and what is to be stored with it.
+pub(crate) struct Cut {
+    pub agents_root: Hash,
+    pub audit_root: Hash,
+    /// Digest of the interval's last beat.
+    pub digest: Hash,
+    keep: keeper::Keep,
+}
+
+impl Cut {
+    /// Adds what is to be stored.
+    pub(crate) fn put(self, number: CheckpointNumber, batch: &mut Batch) {
+        stored::put(number, self.keep, batch);
+    }
+}
+
+/// The keeper's thread. It ends when this is dropped.
+pub(crate) struct Trees {
+    tasks: Option<SyncSender<Task>>,
+    keeper: Option<JoinHandle<()>>,
+}
+
+impl std::fmt::Debug for Trees {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Trees")
+    }
+}
+
+fn gone() -> StoreError {
+    StoreError::Io { reason: "the thread that keeps the trees has ended; start the node again".into() }
+}
+
+impl Trees {
+    /// Goes on from the last checkpoint, whose agents tree has these leaves.
+    ///
+    /// # Errors
+    /// When no thread can be made.
+    pub(crate) fn begin(leaves: Vec<Fr>, digest: Hash) -> Result<Self, StoreError> {
+        let (tasks, waiting) = sync_channel(WAITING_MAX);
+        let keeper = std::thread::Builder::new()
+            .name("trees".into())
+            .spawn(move || keeper::run(leaves, digest, &waiting))
+            .map_err(|error| StoreError::Io { reason: format!("no thread for the trees: {error}") })?;
+        Ok(Self { tasks: Some(tasks), keeper: Some(keeper) })
+    }
+
+    fn send(&self, task: Task) -> Result<(), StoreError> {
+        self.tasks.as_ref().and_then(|tasks| tasks.send(task).ok()).ok_or_else(gone)
+    }
+
+    /// Takes what the state holds when the keeper begins: all agents, of which those that
+    /// are `known` have the leaf that is stored, and the actions of the open interval.
+    pub(crate) fn resume(&self, openings: Openings, known: Vec<(AgentId, Known)>) -> Result<(), StoreError> {
+        self.send(Task::Resume { openings, known })
+    }
+
+    /// Takes a beat in.
+    pub(crate) fn beat(
+        &self,
+        height: Height,
+        receipts_root: Hash,
+        openings: Openings,
+    ) -> Result<(), StoreError> {
+        self.send(Task::Beat { height, receipts_root, openings })
+    }
+
+    /// Closes the interval.
+    pub(crate) fn cut(&self) -> Result<Cut, StoreError> {
+        let (answer, answers): (_, Receiver<Result<Cut, String>>) = sync_channel(1);
+        self.send(Task::Cut(answer))?;
+        answers.recv().map_err(|_| gone())?.map_err(|reason| StoreError::Io { reason })
+    }
+}
+
+impl Drop for Trees {
+    fn drop(&mut self) {
+        drop(self.tasks.take());
+        if let Some(keeper) = self.keeper.take() {
+            // A panic there was told when the next task was sent.
+            let _ = keeper.join();
+        }
+    }
+}
