@@ -51,6 +51,7 @@ pub mod groth16;
 #[cfg(feature = "groth16")]
 pub mod iden3;
 pub mod integrity;
+mod json;
 pub mod native;
 mod opening;
 pub mod position;
@@ -59,6 +60,7 @@ pub mod r1cs;
 pub mod snarkjs;
 #[cfg(test)]
 mod testing;
+pub mod witness;
 
 /// The next bytes of what is left; fewer at the end.
 #[cfg(feature = "groth16")]

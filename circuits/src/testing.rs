@@ -92,7 +92,7 @@ pub fn position_secret(
 }
 
 /// A tree of seventeen leaves, one of them `leaf`, and where it is.
-fn among_others(draw: &mut Draw, leaf: Fr) -> (Tree, usize) {
+pub fn among_others(draw: &mut Draw, leaf: Fr) -> (Tree, usize) {
     let mut leaves: Vec<Fr> = (0..17).map(|_| draw.field()).collect();
     let at = draw.below(17);
     leaves[at] = leaf;

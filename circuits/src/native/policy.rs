@@ -6,12 +6,14 @@
 
 use super::{Error, Fr, poseidon::hash, tags};
 use phalanx_geometry::Reach;
+use serde::{Deserialize, Serialize};
 
 /// Most rules of one policy.
 pub const RULES_MAX: usize = 7;
 
 /// On which side of the reach the agent must be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Selector {
     /// No further from the region's centre than the reach.
     Within,

@@ -7,9 +7,11 @@ mod decoders;
 mod iden3;
 mod keys;
 mod proofs;
+mod samples;
 mod snarkjs;
 #[path = "../../src/testing.rs"]
 mod testing;
+mod witnesses;
 
 use phalanx_circuits::native::{Fr, Selector};
 use phalanx_circuits::{
