@@ -44,6 +44,7 @@ impl Fabric {
             shift_ms: 0,
             ledger: LedgerMark::BEGIN,
             arrivals: 0,
+            actions: 0,
             patrol: AgentId([0; 32]),
             next_set: all.clone(),
             last_set: all,

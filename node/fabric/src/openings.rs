@@ -36,19 +36,25 @@ pub(crate) const ACTIONS_MAX: usize = LEAVES_MAX / 4;
 const STEP_MARGIN_MICRO: u64 = 20;
 
 /// What binds agents of one tenant, named policy and number of dimensions.
-#[derive(Clone, Debug)]
-pub(crate) struct Bound {
+#[derive(Clone)]
+struct Bound {
     tenant: Fr,
     root: Fr,
     policy: Arc<BoundPolicy>,
 }
 
 /// What binds agents, as far as it was asked for. Derived from policies and places.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Bounds {
     known: OrdMap<(Name, Name, usize), Bound>,
     /// Whether it has changed since agents were opened last.
     has_changed: bool,
+}
+
+impl std::fmt::Debug for Bounds {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list().entries(self.known.keys()).finish()
+    }
 }
 
 impl Bounds {
@@ -215,7 +221,7 @@ impl Fabric {
         };
         let mut actions: Vec<u64> = self.actions.touched().copied().filter(|index| self.actions.contains(index)).collect();
         actions.sort_unstable();
-        self.open(agents, &actions)
+        self.open_these(agents, &actions)
     }
 
     /// All agents, and the actions since the last checkpoint.
@@ -224,10 +230,10 @@ impl Fabric {
         let mut copy = self.clone();
         let agents = self.agents.iter().map(|(id, _)| *id).collect();
         let actions: Vec<u64> = self.actions.iter().map(|(index, _)| *index).collect();
-        copy.open(agents, &actions)
+        copy.open_these(agents, &actions)
     }
 
-    fn open(&mut self, mut agents: Vec<AgentId>, actions: &[u64]) -> Openings {
+    fn open_these(&mut self, mut agents: Vec<AgentId>, actions: &[u64]) -> Openings {
         agents.sort_unstable();
         agents.dedup();
         let mut policies = BTreeMap::new();

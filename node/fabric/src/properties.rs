@@ -6,6 +6,7 @@ use crate::{
     state::Index,
     world::{World, agent, host_of, job, key, name, names, offer, report, shard},
 };
+use phalanx_circuits::native::{AgentState, Openings};
 use phalanx_types::{
     AgentId, AgentSpec, Evidence, GpuRequest, JobId, JobSpec, MicroUnits, Name, Operation, Outcome,
     OwnerCommand, PublicKey, WorkerOffer,
@@ -17,7 +18,7 @@ use phalanx_types::{
     tenant::{Quota, Tenant},
 };
 use proptest::prelude::*;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 const REGIONS: [&str; 3] = ["earth", "luna", "mars"];
 
@@ -111,7 +112,7 @@ fn policy() -> impl Strategy<Value = OwnerCommand> {
             return OwnerCommand::RemovePolicy { name: policy };
         }
         let constraints = vec![Constraint { name: name("only"), rule }];
-        let document = Policy { binds: Binds::All, idle_max_ms: None, constraints };
+        let document = Policy { binds: Binds::All, idle_max_ms: None, prove: false, constraints };
         OwnerCommand::SetPolicy { name: policy, document: serde_json::to_vec(&document).unwrap() }
     })
 }
@@ -270,6 +271,39 @@ fn apply(world: &mut World, events: &[Event], step_ms: u64, round: u32, evidence
     // Places move with a checkpoint, under those who have moved before it in the same beat.
     if !applied.checkpoint_due {
         check_obeyed(&before, &world.fabric);
+    }
+    check_opened(&before, &applied, &world.fabric);
+}
+
+/// O1 to O3: what a beat opens takes the trees from before it to after it, and each action
+/// is one that circuits can show.
+fn check_opened(before: &Fabric, applied: &crate::Applied, after: &Fabric) {
+    let leaf = |(slot, state): &(u32, AgentState)| (*slot, state.position.clone(), state.nonce, state.policy_root);
+    let all = |openings: &Openings| -> BTreeMap<AgentId, _> {
+        openings.agents.iter().filter_map(|(id, opened)| Some((*id, leaf(opened.as_ref()?)))).collect()
+    };
+    let mut mirror = all(&before.openings());
+    for (id, opened) in &applied.openings.agents {
+        match opened {
+            Some(opened) => drop(mirror.insert(*id, leaf(opened))),
+            None => drop(mirror.remove(id)),
+        }
+    }
+    let openings = after.openings();
+    let expected = all(&openings);
+    assert_eq!(mirror, expected);
+    let slots: BTreeSet<u32> = expected.values().map(|(slot, ..)| *slot).collect();
+    assert_eq!(slots.len(), expected.len(), "two agents in one slot");
+
+    let earlier = if before.is_checkpoint() { 0 } else { before.actions.len() };
+    assert_eq!(openings.actions.len(), earlier + applied.openings.actions.len());
+    for action in &applied.openings.actions {
+        assert_eq!(action.beat, after.height());
+        assert_eq!(action.before.nonce + 1, action.after.nonce);
+        let root = action.after.policy_root;
+        let (_, policy) = applied.openings.policies.iter().find(|(found, _)| *found == root).unwrap();
+        assert_eq!(policy.to_native().unwrap().root(), root);
+        assert!(policy.step.holds(&action.before.position, &action.after.position).unwrap());
     }
 }
 

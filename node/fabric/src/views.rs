@@ -2,6 +2,7 @@
 
 use crate::{
     Agent, CandidateTable, Declared, Fabric, Job, Phase, Shard, TenantState, ValidatorState, Worker,
+    openings::ACTIONS_MAX,
 };
 use phalanx_types::{
     AgentId, AttemptId, Hash, Height, JobId, LedgerMark, Name, Params, PublicKey, RegisteredSet, TimeMs,
