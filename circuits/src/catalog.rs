@@ -26,6 +26,7 @@ pub enum AnyStatement {
 }
 
 /// What the prover of it knows.
+#[expect(clippy::large_enum_variant, reason = "there is one of them a proof")]
 pub enum AnySecret {
     /// Of a position.
     Position(position::Secret),

@@ -93,6 +93,7 @@ pub struct IntegrityWitness {
 }
 
 /// What is in a witness file.
+#[expect(clippy::large_enum_variant, reason = "there is one of them a proof")]
 #[derive(Serialize, Deserialize)]
 #[serde(tag = "statement", content = "secret", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Witness {
