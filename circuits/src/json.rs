@@ -1,23 +1,64 @@
-//! How field elements, reaches and paths are written in JSON: one value, one text.
+//! How values are written in our JSON files: one value, one text.
 
 use crate::native::{Fr, bytes_of, element_of};
 use phalanx_types::Hash;
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de, de::DeserializeOwned};
 use std::borrow::Cow;
 
-/// A field element: `0x` and 64 lower-case hex digits, below the modulus.
+/// Why bytes are no such file.
+pub(crate) enum Unread {
+    /// They are more than a file has.
+    TooLong { found: usize },
+    /// The file is of another format.
+    Format { found: u16 },
+    /// It has another form.
+    Malformed(serde_json::Error),
+}
+
+/// What a file of every format has, to tell a newer one from a damaged one.
+#[derive(Deserialize)]
+struct Head {
+    format: u16,
+}
+
+/// Reads a document of at most `max` bytes whose field `format` is that number.
+pub(crate) fn read<T: DeserializeOwned>(bytes: &[u8], max: usize, format: u16) -> Result<T, Unread> {
+    if bytes.len() > max {
+        return Err(Unread::TooLong { found: bytes.len() });
+    }
+    let head: Head = serde_json::from_slice(bytes).map_err(Unread::Malformed)?;
+    if head.format != format {
+        return Err(Unread::Format { found: head.format });
+    }
+    serde_json::from_slice(bytes).map_err(Unread::Malformed)
+}
+
+/// Bytes: `0x` and lower-case hex digits.
+pub(crate) mod bytes {
+    use super::{Cow, Deserialize, Deserializer, Serializer, de};
+    use phalanx_types::codec::decode_hex;
+
+    pub(crate) fn serialize<S: Serializer, const N: usize>(value: &[u8; N], s: S) -> Result<S::Ok, S::Error> {
+        s.collect_str(&format_args!("0x{}", hex::encode(value)))
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>, const N: usize>(d: D) -> Result<[u8; N], D::Error> {
+        let text = <Cow<'de, str>>::deserialize(d)?;
+        let digits = text.strip_prefix("0x").ok_or_else(|| de::Error::custom("it does not start with 0x"))?;
+        decode_hex(digits, "a value").map_err(de::Error::custom)
+    }
+}
+
+/// A field element: its 32 bytes, below the modulus.
 pub(crate) mod element {
-    use super::{Cow, Deserialize, Deserializer, Fr, Hash, Serializer, bytes_of, de, element_of};
+    use super::{Deserializer, Fr, Hash, Serializer, bytes, bytes_of, de, element_of};
 
     pub(crate) fn serialize<S: Serializer>(value: &Fr, s: S) -> Result<S::Ok, S::Error> {
-        s.collect_str(&format_args!("0x{}", bytes_of(*value)))
+        bytes::serialize(&bytes_of(*value).0, s)
     }
 
     pub(crate) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Fr, D::Error> {
-        let text = <Cow<'de, str>>::deserialize(d)?;
-        let digits = text.strip_prefix("0x").ok_or_else(|| de::Error::custom("it does not start with 0x"))?;
-        let bytes: Hash = digits.parse().map_err(de::Error::custom)?;
-        element_of(&bytes).map_err(de::Error::custom)
+        element_of(&Hash(bytes::deserialize(d)?)).map_err(de::Error::custom)
     }
 }
 

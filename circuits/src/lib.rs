@@ -7,7 +7,10 @@
 //! - [`position`], [`action`], [`integrity`]: the statements, each with its exact words, its
 //!   public inputs, a native twin and a circuit.
 //! - [`r1cs`]: the builder of constraint systems that they are written against.
+//! - [`witness`]: what a node hands to a prover.
+//! - `catalog`: the circuits by name, as one type.
 //! - `groth16`: setup, prover, verifier, key files.
+//! - `claim`, `proof_file`: from a witness to a proof file, and back to what it says.
 //! - `snarkjs`, `iden3`: what other tools and the chain read and write.
 //!
 //! ```
@@ -46,6 +49,9 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
 
 pub mod action;
+pub mod catalog;
+#[cfg(feature = "groth16")]
+pub mod claim;
 #[cfg(feature = "groth16")]
 pub mod groth16;
 #[cfg(feature = "groth16")]
@@ -55,6 +61,8 @@ mod json;
 pub mod native;
 mod opening;
 pub mod position;
+#[cfg(feature = "groth16")]
+pub mod proof_file;
 pub mod r1cs;
 #[cfg(feature = "groth16")]
 pub mod snarkjs;

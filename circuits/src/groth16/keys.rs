@@ -13,6 +13,7 @@ use crate::r1cs::{Circuit, Shape, Statement};
 use ark_bn254::{Bn254, G1Affine, G2Affine};
 use ark_ec::AffineRepr;
 use phalanx_types::Hash;
+use serde::{Deserialize, Serialize};
 use sha3::{Digest, Sha3_256};
 use std::fmt;
 
@@ -26,7 +27,8 @@ const HEADER_LEN: usize = 8 + 2 + 1 + 1 + 32 + 32 + NAME_LEN_MAX + 1;
 const DIGEST_LEN: usize = 32;
 
 /// Who knows the trapdoor of a key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE", deny_unknown_fields)]
 pub enum Provenance {
     /// Whoever made it: good for development only.
     Dev,
@@ -60,6 +62,15 @@ pub struct Identity {
 impl Identity {
     pub(crate) fn of<S: Statement>(circuit: &Circuit<S>, provenance: Provenance) -> Self {
         Self { circuit: circuit.statement().name(), circuit_hash: circuit.hash(), provenance }
+    }
+
+    /// What a key file of either kind says of itself. Only its header is read.
+    ///
+    /// # Errors
+    /// When it is no such file.
+    pub fn of_file(bytes: &[u8]) -> Result<Self, KeyError> {
+        Self::read(Kind::Proving, &mut Reader(bytes))
+            .or_else(|_| Self::read(Kind::Verifying, &mut Reader(bytes)))
     }
 
     /// Refuses a key of another circuit.
@@ -291,6 +302,16 @@ impl ProvingKey {
         key: ark_groth16::ProvingKey<Bn254>,
     ) -> Self {
         Self { identity: Identity::of(circuit, provenance), key }
+    }
+
+    /// The same key, when it is of a ceremony, with the hash of a published transcript
+    /// instead of that of the list of contributions.
+    #[must_use]
+    pub fn with_transcript(mut self, transcript: Hash) -> Self {
+        if let Provenance::Ceremony { transcript: hash } = &mut self.identity.provenance {
+            *hash = transcript;
+        }
+        self
     }
 
     /// What it says of itself.

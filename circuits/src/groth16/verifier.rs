@@ -157,4 +157,13 @@ impl Verifier {
             Err(Refused::Invalid)
         }
     }
+
+    /// Checks many proofs and tells of each: all at once, and one by one when that fails.
+    #[must_use]
+    pub fn verify_each(&self, proofs: &[(Vec<Fr>, Proof)]) -> Vec<Result<(), Refused>> {
+        if proofs.len() > 1 && self.verify_all(proofs).is_ok() {
+            return vec![Ok(()); proofs.len()];
+        }
+        proofs.iter().map(|(inputs, proof)| self.verify(inputs, proof)).collect()
+    }
 }

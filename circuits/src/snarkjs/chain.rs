@@ -1,10 +1,12 @@
 //! What goes on the chain: proofs and inputs as calldata, keys as contract code.
+//! What the contracts take is in `contracts/src/interfaces`.
 //!
 //! Coordinates are 32 bytes big-endian; in G2 `c1` comes first, as the precompile of
 //! EIP-197 takes it.
 
 use super::FormatError;
 use crate::{
+    catalog::{AnyStatement, Root},
     groth16::{
         Proof, RawKey,
         points::{Order, write_g1, write_g2},
@@ -33,6 +35,19 @@ impl Calldata {
             bytes.extend(bytes_of(*input).0);
         }
         format!("0x{}", hex::encode(bytes))
+    }
+
+    /// The proof as `uint256[8]`: A, B with `c1` first, C.
+    #[must_use]
+    pub fn proof_words(&self) -> Vec<Hash> {
+        let bytes = self.proof.to_bytes();
+        bytes.chunks(32).filter_map(|word| word.try_into().ok().map(Hash)).collect()
+    }
+
+    /// The inputs as `uint256[]`.
+    #[must_use]
+    pub fn input_words(&self) -> Vec<Hash> {
+        self.inputs.iter().copied().map(bytes_of).collect()
     }
 
     /// Reads what [`Self::to_hex`] gives, for a circuit with that many public inputs.
@@ -74,4 +89,35 @@ pub fn chain_key(key: &RawKey) -> Vec<u8> {
         write_g1(&mut bytes, point);
     }
     bytes
+}
+
+/// Which of a circuit's inputs the chain looks at: `Places` of `IProofVerifier`. Counted
+/// from 0; [`Places::NONE`] where there is no such input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Places {
+    /// Whose root: 0 agents, 1 audit.
+    pub root: u8,
+    /// Where the root is.
+    pub root_at: u8,
+    /// Where the nullifier is.
+    pub nullifier_at: u8,
+    /// Where the context is.
+    pub context_at: u8,
+}
+
+impl Places {
+    /// There is no such input.
+    pub const NONE: u8 = 255;
+
+    /// Those of a circuit.
+    #[must_use]
+    pub fn of(circuit: AnyStatement) -> Self {
+        let place = |input| circuit.place(input).and_then(|at| u8::try_from(at).ok()).unwrap_or(Self::NONE);
+        Self {
+            root: u8::from(circuit.root() == Root::Audit),
+            root_at: 0,
+            nullifier_at: place("nullifier"),
+            context_at: place("context"),
+        }
+    }
 }

@@ -9,7 +9,7 @@ mod chain;
 mod digits;
 mod json;
 
-pub use chain::{Calldata, chain_key};
+pub use chain::{Calldata, Places, chain_key};
 pub use json::{
     key_from_json, key_to_json, proof_from_json, proof_to_json, public_from_json, public_to_json,
 };

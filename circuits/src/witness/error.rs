@@ -1,7 +1,7 @@
 //! What can be wrong with a witness.
 
 use super::{FORMAT, WITNESS_BYTES_MAX};
-use crate::{integrity::COUNT_MAX, native::RULES_MAX};
+use crate::{integrity::COUNT_MAX, json::Unread, native::RULES_MAX};
 
 /// Why a witness file is refused. No message repeats a value of the file.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -59,16 +59,25 @@ pub enum WitnessError {
     },
 }
 
-impl WitnessError {
-    /// What serde says, but for messages that quote a value.
-    pub(super) fn malformed(error: &serde_json::Error) -> Self {
-        const HARMLESS: [&str; 3] = ["missing field", "unknown field", "duplicate field"];
-        let text = error.to_string();
-        let reason = if error.is_data() && !HARMLESS.iter().any(|start| text.starts_with(start)) {
-            "a value of another kind than its field has, or not in its one spelling".to_owned()
-        } else {
-            text.split(" at line ").next().unwrap_or_default().to_owned()
-        };
-        Self::Malformed { reason, line: error.line(), column: error.column() }
+impl From<Unread> for WitnessError {
+    fn from(unread: Unread) -> Self {
+        match unread {
+            Unread::TooLong { found } => Self::TooLong { found },
+            Unread::Format { found } => Self::Format { found },
+            Unread::Malformed(error) => {
+                Self::Malformed { reason: reason(&error), line: error.line(), column: error.column() }
+            }
+        }
+    }
+}
+
+/// What serde says, but for messages that quote a value.
+fn reason(error: &serde_json::Error) -> String {
+    const HARMLESS: [&str; 3] = ["missing field", "unknown field", "duplicate field"];
+    let text = error.to_string();
+    if error.is_data() && !HARMLESS.iter().any(|start| text.starts_with(start)) {
+        "a value of another kind than its field has, or not in its one spelling".to_owned()
+    } else {
+        text.split(" at line ").next().unwrap_or_default().to_owned()
     }
 }

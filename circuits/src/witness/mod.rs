@@ -14,7 +14,7 @@ pub use policy::{BoundPolicy, BoundRule, RuleName};
 
 use crate::{
     integrity::COUNT_MAX,
-    json::{element, path},
+    json::{self, Unread, element, path},
     native::{AgentState, Fr, Path},
 };
 use phalanx_types::{
@@ -93,6 +93,7 @@ pub struct IntegrityWitness {
 }
 
 /// What is in a witness file.
+#[expect(clippy::large_enum_variant, reason = "there is one of them a proof")]
 #[derive(Serialize, Deserialize)]
 #[serde(tag = "statement", content = "secret", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Witness {
@@ -128,12 +129,6 @@ struct Document<W> {
     witness: W,
 }
 
-/// What every format has, to tell a newer document from a damaged one.
-#[derive(Deserialize)]
-struct Head {
-    format: u16,
-}
-
 impl Witness {
     /// The document, on one line.
     ///
@@ -145,7 +140,7 @@ impl Witness {
         let mut bytes = Vec::with_capacity(WITNESS_BYTES_MAX);
         let written = serde_json::to_writer(&mut bytes, &Document { format: FORMAT, witness: self });
         let text = Zeroizing::new(String::from_utf8(bytes).unwrap_or_default());
-        written.map_err(|e| WitnessError::malformed(&e))?;
+        written.map_err(|e| WitnessError::from(Unread::Malformed(e)))?;
         Ok(text)
     }
 
@@ -154,15 +149,7 @@ impl Witness {
     /// # Errors
     /// When it is too long, of another format or form, or a part is out of its bounds.
     pub fn from_json(bytes: &[u8]) -> Result<Self, WitnessError> {
-        if bytes.len() > WITNESS_BYTES_MAX {
-            return Err(WitnessError::TooLong { found: bytes.len() });
-        }
-        let Head { format } = serde_json::from_slice(bytes).map_err(|e| WitnessError::malformed(&e))?;
-        if format != FORMAT {
-            return Err(WitnessError::Format { found: format });
-        }
-        let document: Document<Self> =
-            serde_json::from_slice(bytes).map_err(|e| WitnessError::malformed(&e))?;
+        let document: Document<Self> = json::read(bytes, WITNESS_BYTES_MAX, FORMAT)?;
         document.witness.check()?;
         Ok(document.witness)
     }

@@ -40,7 +40,7 @@ pub struct BoundRule {
 
 /// How a rule is called: `POLICY/CONSTRAINT`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(try_from = "String", into = "String")]
 pub struct RuleName {
     /// The policy.
     pub policy: Name,
@@ -116,5 +116,19 @@ impl FromStr for RuleName {
             reason: format!("{text:?} is not POLICY/CONSTRAINT"),
         })?;
         Ok(Self { policy: Name::new(policy)?, constraint: Name::new(constraint)? })
+    }
+}
+
+impl TryFrom<String> for RuleName {
+    type Error = DecodeError;
+
+    fn try_from(text: String) -> Result<Self, DecodeError> {
+        text.parse()
+    }
+}
+
+impl From<RuleName> for String {
+    fn from(name: RuleName) -> Self {
+        name.to_string()
     }
 }

@@ -11,6 +11,7 @@ use phalanx_circuits::{
     r1cs::Circuit,
     snarkjs::{key_from_json, proof_to_json, public_to_json},
 };
+use phalanx_types::Hash;
 use std::{path::Path, process::Command};
 
 const ZKEY: &[u8] = include_bytes!("../vectors/cubic.zkey");
@@ -28,6 +29,8 @@ fn a_ceremonys_key_proves_and_is_the_one_that_snarkjs_exports() {
     let circuit = cubic::circuit();
     let key = read_zkey(ZKEY, &circuit).unwrap();
     assert!(matches!(key.identity().provenance, Provenance::Ceremony { .. }));
+    let renamed = key.clone().with_transcript(Hash([5; 32]));
+    assert_eq!(renamed.identity().provenance, Provenance::Ceremony { transcript: Hash([5; 32]) });
     let exported = key_from_json(include_bytes!("../vectors/cubic.vk.json"), 1).unwrap();
     assert_eq!(*key.verifying_key().raw(), exported);
     let again = ProvingKey::decode(&key.encode(), &circuit).unwrap();

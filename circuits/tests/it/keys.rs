@@ -2,10 +2,11 @@
 
 use crate::{small, truth};
 use phalanx_circuits::{
-    groth16::{KeyError, Provenance, Prover, ProvingKey, VerifyingKey},
+    groth16::{Identity, KeyError, Provenance, Prover, ProvingKey, VerifyingKey},
     position::Position,
     r1cs::Circuit,
 };
+use phalanx_types::Hash;
 
 #[test]
 fn a_key_survives_its_file_and_proves() {
@@ -58,6 +59,16 @@ fn a_file_that_is_cut_or_longer_or_changed_is_refused() {
             assert!(read(&other).is_err(), "byte {at}");
         }
     }
+}
+
+#[test]
+fn the_header_of_either_kind_tells_what_it_is_of() {
+    let (_, key) = small();
+    for file in [key.encode(), key.verifying_key().encode()] {
+        assert_eq!(Identity::of_file(&file), Ok(key.identity().clone()));
+        assert!(matches!(Identity::of_file(&file[..100]), Err(KeyError::Format { .. })));
+    }
+    assert!(matches!(key.clone().with_transcript(Hash([5; 32])).identity().provenance, Provenance::Dev));
 }
 
 #[test]

@@ -6,6 +6,7 @@ mod cubic;
 mod decoders;
 mod iden3;
 mod keys;
+mod proof_files;
 mod proofs;
 mod samples;
 mod snarkjs;

@@ -57,6 +57,9 @@ enum Command {
     /// Lists, exports and verifies checkpoints.
     #[command(subcommand)]
     Checkpoint(commands::checkpoint::Command),
+    /// Makes keys, proves statements, and verifies proofs, from files.
+    #[command(subcommand)]
+    Proof(Box<commands::proof::Command>),
     /// Checks the ledger of a stopped node.
     #[command(subcommand)]
     Ledger(commands::ledger::Command),
@@ -120,6 +123,7 @@ fn run(cli: Cli) -> anyhow::Result<Code> {
         Command::Agent(command) => commands::agent::run(&home, format, command),
         Command::Receipt(command) => commands::receipt::run(&home, format, command),
         Command::Checkpoint(command) => commands::checkpoint::run(&home, format, command),
+        Command::Proof(command) => commands::proof::run(&home, format, *command),
         Command::Ledger(command) => commands::ledger::run(&home, format, command),
         Command::Snapshot(command) => commands::snapshot::run(&home, format, &command),
         Command::Peers(command) => commands::peers::run(&home, format, command),

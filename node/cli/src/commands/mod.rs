@@ -15,6 +15,7 @@ pub mod list;
 pub mod node;
 pub mod owner;
 pub mod peers;
+pub mod proof;
 pub mod receipt;
 pub mod simulate;
 pub mod snapshot;

@@ -14,6 +14,7 @@ mod lone;
 mod mesh;
 mod modes;
 mod owner;
+mod proofs;
 mod rollback;
 mod safe;
 mod simulate;

@@ -1,0 +1,62 @@
+//! `phalanx proof`: keys, proofs and what they say, from files alone.
+
+mod ceremony;
+mod export;
+mod keys;
+mod prove;
+mod report;
+mod rule;
+mod setup;
+mod verify;
+
+use crate::{
+    home::Home,
+    output::{Code, Failure, Format},
+};
+use anyhow::Result;
+use phalanx_circuits::{catalog::AnyStatement, r1cs::Circuit};
+
+/// Makes keys, proves, and verifies proofs.
+#[derive(clap::Subcommand)]
+pub enum Command {
+    /// Makes keys for development: whoever runs this could forge proofs under them.
+    Setup(setup::Args),
+    /// Writes a circuit's constraints to standard output as .r1cs, for a ceremony with
+    /// snarkjs.
+    R1cs(ceremony::R1csArgs),
+    /// Takes the keys out of the .zkey that a ceremony ended with. Run `snarkjs zkey
+    /// verify` on it before: what that checks is not checked here.
+    ImportZkey(ceremony::ImportArgs),
+    /// Proves a statement of what a witness file holds. Exit code 0: proven; 1: it does
+    /// not hold; 2: unreadable; 3: a wrong key; 4: no key.
+    #[command(subcommand)]
+    Prove(prove::Command),
+    /// Verifies proofs: each public input is recomputed, compared, or called as stated.
+    Verify(verify::Args),
+    /// Writes a proof as other tools take it.
+    Export(export::Args),
+}
+
+/// Runs it.
+pub fn run(home: &Home, format: Format, command: Command) -> Result<Code> {
+    match command {
+        Command::Setup(args) => setup::run(home, format, args),
+        Command::R1cs(args) => ceremony::r1cs(&args),
+        Command::ImportZkey(args) => ceremony::import(home, format, &args),
+        Command::Prove(command) => prove::run(home, format, &command),
+        Command::Verify(args) => verify::run(home, format, &args),
+        Command::Export(args) => export::run(home, format, &args),
+    }
+}
+
+/// Lays a circuit.
+fn circuit(statement: AnyStatement) -> Result<Circuit<AnyStatement>> {
+    Circuit::new(statement).map_err(|error| Failure::because(Code::Refused, error))
+}
+
+/// 32 random bytes.
+fn entropy() -> Result<zeroize::Zeroizing<[u8; 32]>> {
+    let mut bytes = zeroize::Zeroizing::new([0; 32]);
+    getrandom::fill(&mut *bytes).map_err(|e| anyhow::anyhow!("no random numbers: {e}"))?;
+    Ok(bytes)
+}

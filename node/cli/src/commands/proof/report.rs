@@ -1,0 +1,182 @@
+//! What a verification tells.
+
+use super::keys::meaning;
+use crate::output::{Code, Format};
+use phalanx_circuits::{
+    catalog::AnyStatement,
+    groth16::{Provenance, VerifyingKey},
+    proof_file::{Basis, CheckedInput, Openings},
+    r1cs::{Circuit, Statement},
+};
+use phalanx_types::Hash;
+use serde::Serialize;
+use serde_json::json;
+use std::{fmt::Write, path::PathBuf};
+
+/// The worst of several codes is the one that comes first: what was checked and is false
+/// outweighs what is about something else, and that what could not be checked.
+const WORST_FIRST: [Code; 4] = [Code::Refused, Code::Wrong, Code::Unreadable, Code::Unavailable];
+
+/// What became of one proof.
+#[derive(Serialize)]
+pub struct Verdict {
+    /// The file.
+    #[serde(rename = "file")]
+    pub name: String,
+    /// How it ended.
+    #[serde(serialize_with = "number")]
+    pub code: Code,
+    /// Why it is not valid.
+    reason: Option<String>,
+    /// What it was checked with; none when it did not come to that.
+    trusted: Option<Trusted>,
+    /// The public inputs; none unless all of them are in order.
+    pub inputs: Vec<CheckedInput>,
+    /// What the file tells beside them.
+    pub openings: Option<Openings>,
+}
+
+/// The verifier's own circuit and key.
+#[derive(Serialize)]
+struct Trusted {
+    circuit: AnyStatement,
+    circuit_hash: Hash,
+    key_hash: Hash,
+    provenance: Provenance,
+    caveats: &'static [&'static str],
+}
+
+fn number<S: serde::Serializer>(code: &Code, s: S) -> Result<S::Ok, S::Error> {
+    s.serialize_u8(*code as u8)
+}
+
+impl Verdict {
+    /// Valid, unless something else is found.
+    pub fn of(name: String, circuit: &Circuit<AnyStatement>, key: &VerifyingKey) -> Self {
+        let trusted = Trusted {
+            circuit: *circuit.statement(),
+            circuit_hash: circuit.hash(),
+            key_hash: key.hash(),
+            provenance: key.identity().provenance,
+            caveats: circuit.statement().caveats(),
+        };
+        Self {
+            name,
+            code: Code::Done,
+            reason: None,
+            trusted: Some(trusted),
+            inputs: Vec::new(),
+            openings: None,
+        }
+    }
+
+    /// Not checked at all.
+    pub fn refused(name: String, code: Code, reason: String) -> Self {
+        Self { name, code, reason: Some(reason), trusted: None, inputs: Vec::new(), openings: None }
+    }
+
+    /// Makes it not valid.
+    pub fn refuse(&mut self, code: Code, reason: String) {
+        (self.code, self.reason) = (code, Some(reason));
+    }
+
+    /// One line.
+    fn line(&self) -> String {
+        match (&self.reason, &self.trusted) {
+            (Some(reason), _) => {
+                let word = match self.code {
+                    Code::Unreadable => "unreadable",
+                    Code::Unavailable => "not checked",
+                    _ => "not valid",
+                };
+                format!("{word}: {}: {reason}", self.name)
+            }
+            (None, Some(trusted)) => {
+                format!("valid: {} ({}, {})", self.name, trusted.circuit, trusted.provenance)
+            }
+            (None, None) => format!("valid: {}", self.name),
+        }
+    }
+
+    /// All of it.
+    fn details(&self) -> String {
+        let mut text = self.line() + "\n";
+        if let Some(trusted) = &self.trusted {
+            let _ = writeln!(text, "  circuit {} {}", trusted.circuit, trusted.circuit_hash);
+            let _ = writeln!(text, "  key {} {}", trusted.key_hash, meaning(trusted.provenance));
+        }
+        for input in &self.inputs {
+            let basis = match input.basis {
+                Basis::Recomputed => "recomputed".to_owned(),
+                Basis::Compared(number) => format!("that of checkpoint {number}"),
+                Basis::Stated => "as stated".to_owned(),
+            };
+            let _ = writeln!(
+                text,
+                "  {:<11} 0x{}\n  {:11} {basis}: {}",
+                input.name, input.value, "", input.meaning
+            );
+        }
+        text + &self.opened()
+    }
+
+    /// What the inputs were recomputed from.
+    fn opened(&self) -> String {
+        let mut text = String::new();
+        let Some(openings) = &self.openings else { return text };
+        if let Some(region) = &openings.region {
+            let place: Vec<String> = region.center.0.iter().map(ToString::to_string).collect();
+            let _ = writeln!(text, "  the region's centre, in units of 2^-40: {}", place.join(" "));
+            if let Some(rule) = &region.rule {
+                let _ = writeln!(text, "  the prover calls the rule {rule}");
+            }
+        }
+        if let Some(context) = &openings.context {
+            let contract = phalanx_governance::Address(context.contract);
+            let _ = writeln!(
+                text,
+                "  made for: chain {}, contract {contract}, purpose {:?}",
+                context.chain_id, context.purpose
+            );
+        }
+        if let Some(number) = openings.checkpoint {
+            let _ = writeln!(text, "  about checkpoint {number}, as the prover says");
+        }
+        text
+    }
+}
+
+/// Prints all verdicts; the exit code of the worst.
+pub fn print(format: Format, verdicts: &[Verdict], checkpoints: &[PathBuf]) -> Code {
+    let worst = WORST_FIRST.into_iter().find(|code| verdicts.iter().any(|verdict| verdict.code == *code));
+    let code = worst.unwrap_or(Code::Done);
+    let valid = verdicts.iter().filter(|verdict| verdict.code == Code::Done).count();
+    let text = || {
+        let mut text = match verdicts {
+            [one] => one.details(),
+            many => {
+                let lines: String = many.iter().map(|verdict| verdict.line() + "\n").collect();
+                format!("{lines}{valid} of {} are valid\n", many.len())
+            }
+        };
+        for path in checkpoints {
+            let shown = path.display();
+            let _ = writeln!(text, "  {shown} was taken as genuine: `phalanx checkpoint verify` checks it");
+        }
+        let mut told: Vec<&str> = Vec::new();
+        for caveat in verdicts.iter().filter_map(|verdict| verdict.trusted.as_ref()).flat_map(|t| t.caveats) {
+            if !told.contains(caveat) {
+                told.push(caveat);
+                let _ = writeln!(text, "  mind: {caveat}");
+            }
+        }
+        text
+    };
+    format.print(
+        text,
+        json!({
+            "is_valid": code == Code::Done, "valid": valid, "proofs": verdicts, "checkpoints": checkpoints,
+        }),
+    );
+    code
+}

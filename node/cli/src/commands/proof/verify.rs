@@ -1,0 +1,227 @@
+//! `phalanx proof verify`.
+
+use super::{
+    keys::KeyArgs,
+    report::{self, Verdict},
+};
+use crate::{
+    files,
+    home::Home,
+    output::{Code, Failure, Format},
+};
+use anyhow::{Context, Result};
+use phalanx_circuits::{
+    catalog::AnyStatement,
+    groth16::{Proof, Verifier},
+    native::Fr,
+    proof_file::{Openings, PROOF_FILE_BYTES_MAX, ProofFile, check_inputs},
+    r1cs::{Circuit, Statement},
+    snarkjs::{JSON_MAX, PROOF_JSON_MAX, proof_from_json, public_from_json},
+};
+use phalanx_types::Checkpoint;
+use serde::Deserialize;
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+/// Longest checkpoint file in bytes.
+const CHECKPOINT_BYTES_MAX: usize = 1 << 20;
+/// Most proof files of one run.
+const FILES_MAX: usize = 65_536;
+
+/// What is verified, and against what.
+///
+/// Exit codes: 0 all are valid; 1 a proof is not valid; 3 one is of another key or other
+/// inputs; 2 a file is unreadable; 4 a key is missing. Of several files the worst counts,
+/// in this order.
+#[derive(clap::Args)]
+pub struct Args {
+    /// Proof files; of a folder, all that end in .json.
+    #[arg(value_name = "FILE|DIR", required_unless_present = "snarkjs")]
+    files: Vec<PathBuf>,
+    /// Verifies a proof that snarkjs made instead.
+    #[arg(long, num_args = 2, value_names = ["PROOF.json", "PUBLIC.json"], conflicts_with = "files", requires = "circuit")]
+    snarkjs: Vec<PathBuf>,
+    /// The circuit of that proof, such as position-8.
+    #[arg(long, value_name = "NAME", requires = "snarkjs")]
+    circuit: Option<AnyStatement>,
+    #[command(flatten)]
+    key: KeyArgs,
+    /// A checkpoint as `phalanx checkpoint show` or `export` prints it; may be repeated.
+    /// Each proof must be about the root of one of them.
+    #[arg(long = "checkpoint", value_name = "FILE")]
+    checkpoints: Vec<PathBuf>,
+}
+
+/// A proof that was read, and is to be checked.
+struct Given {
+    name: String,
+    statement: AnyStatement,
+    content: Content,
+}
+
+enum Content {
+    File(Box<ProofFile>),
+    /// Of snarkjs: nothing is told beside the inputs.
+    Bare {
+        inputs: Vec<Fr>,
+        proof: Proof,
+    },
+}
+
+/// Runs it.
+pub fn run(home: &Home, format: Format, args: &Args) -> Result<Code> {
+    let checkpoints = args.checkpoints.iter().map(|path| checkpoint(path)).collect::<Result<Vec<_>>>()?;
+    let mut verdicts = Vec::new();
+    let mut given = Vec::new();
+    let found = match (args.circuit, args.snarkjs.as_slice()) {
+        (Some(statement), [proof, public]) => vec![of_snarkjs(statement, proof, public)],
+        _ => listed(&args.files)?.iter().map(|path| of_file(path)).collect(),
+    };
+    for found in found {
+        match found {
+            Ok(one) => given.push(one),
+            Err(verdict) => verdicts.push(verdict),
+        }
+    }
+    // One key and one batch a circuit.
+    for statement in AnyStatement::all() {
+        let (of_it, others) = given.into_iter().partition(|one: &Given| one.statement == statement);
+        given = others;
+        verdicts.extend(verify(home, &args.key, statement, of_it, &checkpoints)?);
+    }
+    verdicts.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(report::print(format, &verdicts, &args.checkpoints))
+}
+
+/// Checks all proofs of a circuit.
+fn verify(
+    home: &Home,
+    key: &KeyArgs,
+    statement: AnyStatement,
+    given: Vec<Given>,
+    checkpoints: &[Checkpoint],
+) -> Result<Vec<Verdict>> {
+    if given.is_empty() {
+        return Ok(Vec::new());
+    }
+    let circuit = super::circuit(statement)?;
+    let verifier = match key.verifying(home, &circuit) {
+        Ok(key) => Verifier::new(key),
+        Err(error) => {
+            let code = Failure::code_of(&error);
+            let refused = |one: Given| Verdict::refused(one.name, code, format!("{error:#}"));
+            return Ok(given.into_iter().map(refused).collect());
+        }
+    };
+    let mut verdicts = Vec::new();
+    let mut proofs = Vec::new();
+    for one in given {
+        let (verdict, proof) = check(one, &circuit, &verifier, checkpoints);
+        verdicts.push(verdict);
+        proofs.extend(proof);
+    }
+    // Those that were refused already have no proof here.
+    let mut results = verifier.verify_each(&proofs).into_iter();
+    for verdict in verdicts.iter_mut().filter(|verdict| verdict.code == Code::Done) {
+        if let Some(Err(error)) = results.next() {
+            verdict.refuse(Code::Refused, error.to_string());
+        }
+    }
+    Ok(verdicts)
+}
+
+/// Checks all but the proof itself; gives it when the rest is in order.
+fn check(
+    one: Given,
+    circuit: &Circuit<AnyStatement>,
+    verifier: &Verifier,
+    checkpoints: &[Checkpoint],
+) -> (Verdict, Option<(Vec<Fr>, Proof)>) {
+    let mut verdict = Verdict::of(one.name, circuit, verifier.key());
+    let (checked, inputs, proof) = match one.content {
+        Content::File(file) => {
+            verdict.openings = Some(file.openings().clone());
+            (file.check(circuit, verifier.key(), checkpoints), file.inputs(), file.proof())
+        }
+        Content::Bare { inputs, proof } => {
+            let checked = check_inputs(circuit.statement(), &inputs, &Openings::default(), checkpoints);
+            (checked, inputs, Ok(proof))
+        }
+    };
+    match (checked, proof) {
+        (Err(error), _) => verdict.refuse(Code::Wrong, error.to_string()),
+        (Ok(_), Err(error)) => verdict.refuse(Code::Refused, format!("the proof is none: {error}")),
+        (Ok(checked), Ok(proof)) => {
+            verdict.inputs = checked;
+            return (verdict, Some((inputs, proof)));
+        }
+    }
+    (verdict, None)
+}
+
+/// The files that are meant.
+fn listed(given: &[PathBuf]) -> Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for path in given {
+        if !path.is_dir() {
+            files.push(path.clone());
+            continue;
+        }
+        let shown = || format!("{} cannot be read", path.display());
+        let mut inside: Vec<PathBuf> = fs::read_dir(path)
+            .with_context(shown)?
+            .map(|entry| Ok(entry?.path()))
+            .collect::<std::io::Result<_>>()
+            .with_context(shown)?;
+        inside.retain(|path| path.extension().is_some_and(|extension| extension == "json"));
+        if inside.is_empty() {
+            let reason = format!("there is no .json file in {}", path.display());
+            return Err(Failure::because(Code::Unreadable, reason));
+        }
+        inside.sort();
+        files.extend(inside);
+    }
+    if files.len() > FILES_MAX {
+        let reason = format!("{} files; at most {FILES_MAX} are verified at once", files.len());
+        return Err(Failure::because(Code::Unreadable, reason));
+    }
+    Ok(files)
+}
+
+fn of_file(path: &Path) -> Result<Given, Verdict> {
+    let name = path.display().to_string();
+    let read = files::read(path, PROOF_FILE_BYTES_MAX)
+        .and_then(|bytes| ProofFile::from_json(&bytes).map_err(|e| Failure::because(Code::Unreadable, e)));
+    match read {
+        Ok(file) => Ok(Given { name, statement: file.circuit(), content: Content::File(Box::new(file)) }),
+        Err(error) => Err(Verdict::refused(name, Code::Unreadable, format!("{error:#}"))),
+    }
+}
+
+fn of_snarkjs(statement: AnyStatement, proof: &Path, public: &Path) -> Result<Given, Verdict> {
+    let name = proof.display().to_string();
+    let read = || -> Result<Content> {
+        let inputs = public_from_json(&files::read(public, JSON_MAX)?, statement.inputs().len())?;
+        let proof = proof_from_json(&files::read(proof, PROOF_JSON_MAX)?)?;
+        Ok(Content::Bare { inputs, proof })
+    };
+    match read() {
+        Ok(content) => Ok(Given { name, statement, content }),
+        Err(error) => Err(Verdict::refused(name, Code::Unreadable, format!("{error:#}"))),
+    }
+}
+
+/// A checkpoint, alone or as a node prints it.
+fn checkpoint(path: &Path) -> Result<Checkpoint> {
+    #[derive(Deserialize)]
+    struct Printed {
+        checkpoint: Checkpoint,
+    }
+    let bytes = files::read(path, CHECKPOINT_BYTES_MAX)?;
+    let read = serde_json::from_slice::<Printed>(&bytes).map(|printed| printed.checkpoint);
+    read.or_else(|_| serde_json::from_slice(&bytes)).map_err(|error| {
+        Failure::because(Code::Unreadable, format!("{} is no checkpoint: {error}", path.display()))
+    })
+}
