@@ -1,6 +1,6 @@
 //! A client of the interface.
 
-use crate::ApiError;
+use crate::{ApiError, WitnessQuery};
 use phalanx_types::{Envelope, Hash, Operation, PublicKey, SigningKey, TimeMs, encode};
 use serde_json::Value;
 use std::{net::SocketAddr, time::Duration};
@@ -90,6 +90,19 @@ impl Client {
     pub async fn bytes(&self, path: &str) -> Result<Vec<u8>, ClientError> {
         let answer = self.send(self.http.get(self.url(path)).timeout(PATIENCE)).await?;
         answer.bytes().await.map(|bytes| bytes.to_vec()).map_err(|error| self.unreachable(&error))
+    }
+
+    /// Asks for a witness file; it holds secrets.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn witness(&self, statement: &str, of: &WitnessQuery) -> Result<Vec<u8>, ClientError> {
+        let WitnessQuery { agent, checkpoint, nonce, from, to } = of;
+        let numbers = [("checkpoint", checkpoint), ("nonce", nonce), ("from", from), ("to", to)];
+        let numbers = numbers.into_iter().filter_map(|(name, value)| Some(format!("{name}={}", (*value)?)));
+        let agent = agent.iter().map(|agent| format!("agent={agent}"));
+        let query: Vec<String> = agent.chain(numbers).collect();
+        self.bytes(&format!("/v1/witnesses/{statement}?{}", query.join("&"))).await
     }
 
     /// Sends a JSON document to a path.

@@ -118,6 +118,8 @@ pub trait NodeView: Send + Sync + 'static {
     fn receipts_of(&self, subject: String) -> BoxFuture<'_, Answer>;
     /// A receipt's proof file, as it is to be stored.
     fn proof(&self, index: u64) -> BoxFuture<'_, Result<Vec<u8>, ApiError>>;
+    /// A witness file for a proof of `position`, `action` or `integrity`. It holds secrets.
+    fn witness(&self, statement: String, of: WitnessQuery) -> BoxFuture<'_, Result<Vec<u8>, ApiError>>;
     /// What the mesh knows of a sender of envelopes: `next_sequence`.
     fn sender(&self, key: String) -> BoxFuture<'_, Answer>;
     /// The header of a decided beat, with its id.
@@ -165,6 +167,7 @@ pub fn router<V: NodeView>(view: V, token: String) -> Router {
             get(|State(n): Node<V>, Path(i)| async move { reply(n.view.receipt(i).await) }),
         )
         .route("/v1/receipts/{index}/proof", get(proof::<V>))
+        .route("/v1/witnesses/{statement}", get(witness::<V>))
         .route(
             "/v1/senders/{key}",
             get(|State(n): Node<V>, Path(key)| async move { reply(n.view.sender(key).await) }),
@@ -335,7 +338,41 @@ async fn receipts_of<V: NodeView>(State(node): Node<V>, Query(query): Query<Subj
 }
 
 async fn proof<V: NodeView>(State(node): Node<V>, Path(index): Path<u64>) -> Response {
-    match node.view.proof(index).await {
+    file(node.view.proof(index).await)
+}
+
+/// What a witness is asked of.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WitnessQuery {
+    /// The agent's id, of a position or an action.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent: Option<String>,
+    /// The checkpoint of a position; the last one when there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checkpoint: Option<u64>,
+    /// The agent's nonce after an action; its last one when there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nonce: Option<u64>,
+    /// The earlier receipt between which and `to` the record is unbroken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<u64>,
+    /// The later one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<u64>,
+}
+
+async fn witness<V: NodeView>(
+    State(node): Node<V>,
+    Path(statement): Path<String>,
+    Query(of): Query<WitnessQuery>,
+) -> Response {
+    file(node.view.witness(statement, of).await)
+}
+
+/// A file of JSON, as it is to be stored.
+fn file(bytes: Result<Vec<u8>, ApiError>) -> Response {
+    match bytes {
         Ok(bytes) => ([(header::CONTENT_TYPE, "application/json")], bytes).into_response(),
         Err(error) => error.into_response(),
     }

@@ -9,6 +9,7 @@ mod home;
 mod output;
 mod proofs;
 mod runtime;
+mod witnesses;
 
 use clap::{Parser, Subcommand};
 use output::{Code, Failure, Format};

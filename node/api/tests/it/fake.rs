@@ -1,7 +1,7 @@
 //! A node that answers what the test says, and its door on a loopback port.
 
 use futures::{FutureExt, future::BoxFuture};
-use phalanx_api::{Answer, ApiError, Client, NodeView, StatusCode, router};
+use phalanx_api::{Answer, ApiError, Client, NodeView, StatusCode, WitnessQuery, router};
 use serde_json::{Value, json};
 use std::{net::SocketAddr, sync::Arc};
 use tokio::{
@@ -104,6 +104,9 @@ impl NodeView for Fake {
     }
     fn proof(&self, index: u64) -> BoxFuture<'_, Result<Vec<u8>, ApiError>> {
         async move { Ok(format!("{{\"proof\":{index}}}").into_bytes()) }.boxed()
+    }
+    fn witness(&self, statement: String, of: WitnessQuery) -> BoxFuture<'_, Result<Vec<u8>, ApiError>> {
+        async move { Ok(json!({"statement": statement, "of": of}).to_string().into_bytes()) }.boxed()
     }
     fn sender(&self, key: String) -> BoxFuture<'_, Answer> {
         told(&key)

@@ -5,10 +5,11 @@ use super::{
     core::Core,
     net::{SendError, Sender},
 };
+use crate::witnesses::Asked;
 use futures::{FutureExt, future::BoxFuture};
-use phalanx_api::{Answer, ApiError, NodeView, StatusCode};
+use phalanx_api::{Answer, ApiError, NodeView, StatusCode, WitnessQuery};
 use phalanx_fabric::{Agent, Declared, Fabric, Job, Phase, ValidatorState};
-use phalanx_ledger::{Ledger, RocksKv, StoreError, proof};
+use phalanx_ledger::{Ledger, RocksKv, StoreError, WitnessError, proof};
 use phalanx_p2p::{MeshHandle, PeerKey};
 use phalanx_replica::{Decision, IntakeError, PoolError};
 use phalanx_types::{
@@ -46,6 +47,11 @@ fn to_json(value: &impl serde::Serialize) -> Result<Value, ApiError> {
     serde_json::to_value(value).map_err(|e| {
         ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "encode", e.to_string(), "report this as a defect")
     })
+}
+
+fn no_witness(error: impl std::fmt::Display) -> ApiError {
+    let remedy = "see the checkpoints and the agent's receipts";
+    ApiError::new(StatusCode::NOT_FOUND, "no_witness", error.to_string(), remedy)
 }
 
 fn store(error: &StoreError) -> ApiError {
@@ -385,6 +391,19 @@ impl NodeView for View {
                 proof::ExportError::Store(error) => store(&error),
                 other => ApiError::not_found(format!("proof of receipt {index}: {other}")),
             })
+        })
+        .boxed()
+    }
+
+    fn witness(&self, statement: String, of: WitnessQuery) -> BoxFuture<'_, Result<Vec<u8>, ApiError>> {
+        self.ask(move |ledger| {
+            let asked = Asked::parse(&statement, &of)
+                .map_err(|reason| ApiError::bad_request(reason, "see `phalanx proof witness --help`"))?;
+            match asked.witness(ledger) {
+                Ok(witness) => witness.to_json().map(|json| json.as_bytes().to_vec()).map_err(no_witness),
+                Err(WitnessError::Store(error)) => Err(store(&error)),
+                Err(error) => Err(no_witness(error)),
+            }
         })
         .boxed()
     }

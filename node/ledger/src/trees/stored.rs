@@ -13,22 +13,22 @@
 use super::keeper::Keep;
 use crate::{
     kv::{Batch, Cf, Kv, StoreError},
-    ledger::{get_value, number_key, put_value},
+    ledger::{number_key, put_value},
     record,
 };
 use borsh::{BorshDeserialize, BorshSerialize};
 use phalanx_circuits::{
-    native::{AgentState, DEPTH, Error, Fr, OpenedAction, Openings, Tree, bytes_of, element_of, empty_node},
+    native::{AgentState, Error, Fr, OpenedAction, Openings, Tree, bytes_of, element_of, empty_node},
     witness::BoundPolicy,
 };
 use phalanx_types::{
-    AgentId, Checkpoint, Hash, Height, Resources,
+    AgentId, Hash, Height, Resources,
     agent::{AgentSeed, Position},
     encode,
     resources::WorkerResources,
     units::CheckpointNumber,
 };
-use std::{collections::BTreeMap, ops::ControlFlow};
+use std::ops::ControlFlow;
 
 /// An agent at one nonce, as a leaf of the agents tree opens.
 #[derive(Clone, BorshSerialize, BorshDeserialize)]

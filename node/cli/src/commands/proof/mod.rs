@@ -8,6 +8,7 @@ mod report;
 mod rule;
 mod setup;
 mod verify;
+mod witness;
 
 use crate::{
     home::Home,
@@ -27,6 +28,9 @@ pub enum Command {
     /// Takes the keys out of the .zkey that a ceremony ended with. Run `snarkjs zkey
     /// verify` on it before: what that checks is not checked here.
     ImportZkey(ceremony::ImportArgs),
+    /// Fetches what a proof is made of, from the running node or the store of a stopped one.
+    #[command(subcommand)]
+    Witness(witness::Command),
     /// Proves a statement of what a witness file holds. Exit code 0: proven; 1: it does
     /// not hold; 2: unreadable; 3: a wrong key; 4: no key.
     #[command(subcommand)]
@@ -43,6 +47,7 @@ pub fn run(home: &Home, format: Format, command: Command) -> Result<Code> {
         Command::Setup(args) => setup::run(home, format, args),
         Command::R1cs(args) => ceremony::r1cs(&args),
         Command::ImportZkey(args) => ceremony::import(home, format, &args),
+        Command::Witness(command) => witness::run(home, format, command),
         Command::Prove(command) => prove::run(home, format, &command),
         Command::Verify(args) => verify::run(home, format, &args),
         Command::Export(args) => export::run(home, format, &args),
