@@ -8,6 +8,7 @@ from checkpoints import (
     changes_registered, checkpoint_hash, next_registered, shows_registered, verification_words)
 from ed25519 import signature_holds
 from genesis import first_members, genesis_hash
+from proof_trees import Agents, interval_audit
 from receipts import (
     commitment, genesis_receipt, hidden_positions, hidden_record, in_data, is_well_made, read_receipt, receipt_hash)
 from schema import TYPES
@@ -29,7 +30,8 @@ def check_ledger(v):
     check_ledger_sets(v["tables"]["sets"], genesis, beats)
     check_ledger_commands(beats, receipts)
     registered = check_ledger_registered(genesis, beats, receipts)
-    checkpoints = check_ledger_checkpoints(v["checkpoints"], genesis, beats, receipts, registered)
+    audits = ledger_trees(beats, receipts)
+    checkpoints = check_ledger_checkpoints(v["checkpoints"], genesis, beats, receipts, registered, audits)
     entries = check_ledger_state(v["tables"]["state"])
     check_ledger_settings(v["tables"]["state"], entries, genesis, beats, receipts, checkpoints, stored["sets"],
                           registered[-1])
@@ -53,6 +55,7 @@ def check_ledger(v):
     compare_table(v["tables"]["tiles"], {bytes([level]) + number(n): payload for level, n, payload in tiles(leaves)})
     compare_table(v["tables"]["checkpoints"], {number(c["number"]): borsh("Checkpoint", c) for c in checkpoints})
     compare_table(v["tables"]["hidden"], ledger_hidden(beats, receipts))
+    compare_table(v["tables"]["audit"], {number(c["number"]): borsh("StoredAudit", c["audit"]) for c in checkpoints})
 
 
 def check_table(v, table):
@@ -218,7 +221,7 @@ def check_ledger_registered(genesis, beats, receipts):
     return registered
 
 
-def check_ledger_checkpoints(v, genesis, beats, receipts, registered):
+def check_ledger_checkpoints(v, genesis, beats, receipts, registered, trees):
     """16 The checkpoints. One closes at each multiple of checkpoint_beats, and where the registered set changes."""
     per = genesis["params"]["checkpoint_beats"]
     lasts = [b["height"] for b in beats if b["height"] % per == 0 or changes_registered(registered[b["height"]])]
@@ -232,12 +235,13 @@ def check_ledger_checkpoints(v, genesis, beats, receipts, registered):
         so_far = [r for r in receipts if r["beat"] <= last["height"]]
         own = so_far[first_receipt:]
         own[-1]["vector"].holds(own[-1]["receipt"]["kind"][0] == "checkpoint_closed", "the interval's last receipt")
+        agents, audit, audit_root = trees(first_beat, last["height"])
         checkpoint = {
             "version": 1, "number": count, "parent": parent, "mesh": genesis["mesh"], "first_beat": first_beat,
             "last_beat": last["height"], "first_receipt": first_receipt, "receipt_count": len(own),
             "interval_root": interval_root([interval_leaf(r["hash"]) for r in own]),
             "history_root": history_root([history_leaf(r["canonical"]) for r in so_far]),
-            "history_size": len(so_far), "app_hash": last["app_hash"], "agents_root": ZERO, "audit_root": ZERO,
+            "history_size": len(so_far), "app_hash": last["app_hash"], "agents_root": agents, "audit_root": audit_root,
             "set_epoch": own_set["epoch"], "set_hash": own_set["hash"], "next_set_hash": own_set["next"],
             "verification_level": level,
             "verification_fraction_ppm": fraction, "time": last["time"]}
@@ -246,8 +250,41 @@ def check_ledger_checkpoints(v, genesis, beats, receipts, registered):
         parent, first_beat, first_receipt = checkpoint_hash(checkpoint), last["height"] + 1, len(so_far)
         item["json"].check(in_json)
         item["hash"].check(parent)
-        checkpoints.append(checkpoint)
+        checkpoints.append(checkpoint | {"audit": audit})
     return checkpoints
+
+
+def agent_specs(beats):
+    """8.3 The agents that the envelopes made, by id."""
+    agents = {}
+    for b in beats:
+        for signed in b["beat"]["envelopes"]:
+            id_ = envelope_id(signed["envelope"])
+            for place, (kind, spec) in enumerate(signed["envelope"]["operations"]):
+                if kind == "spawn_agent":
+                    agents[agent_id(id_, place).hex()] = spec
+    return agents
+
+
+def ledger_trees(beats, receipts):
+    """16.6, 16.7 The trees: a function that goes on from one interval's last beat to the next one's, and gives agents
+    root, what is stored of the audit tree, and its root."""
+    operations = [op for b in beats for signed in b["beat"]["envelopes"] for op in signed["envelope"]["operations"]]
+    workers = {offer["name"]: offer["resources"] for kind, offer in operations if kind == "offer_worker"}
+    agents, digest = Agents(agent_specs(beats), workers), [ZERO]
+
+    def interval(first, last):
+        taken = []
+        for height in range(first, last + 1):
+            own = [r for r in receipts if r["beat"] == height]
+            leaves = [agents.take(r["receipt"]) for r in own if r["receipt"]["kind"][0].startswith("agent_")]
+            root = interval_root([interval_leaf(r["hash"]) for r in own])
+            taken.append((height, root, [leaf for leaf in leaves if leaf is not None]))
+        stored, root = interval_audit(digest[0], taken)
+        digest[0] = stored["leaves"][-1]
+        return agents.root(), stored, root
+
+    return interval
 
 
 def check_ledger_state(v):
@@ -269,6 +306,7 @@ def check_ledger_settings(v, entries, genesis, beats, receipts, checkpoints, set
     closed = [c for c in checkpoints if c["last_beat"] < height]
     mark = {"checkpoint": closed[-1]["number"] if closed else 0,
             "checkpoint_hash": checkpoint_hash(closed[-1]) if closed else ZERO,
+            "checkpoint_digest": closed[-1]["audit"]["leaves"][-1] if closed else ZERO,
             "next_receipt": len(before), "previous_hash": before[-1]["hash"]}
     own = [from_borsh("ValidatorSet", payload)["members"] for key, payload in sorted(sets.items())
            if key <= number(height)][-1]
@@ -290,6 +328,7 @@ def ledger_tip(beats, receipts, checkpoints, state):
             "previous_hash": receipts[-1]["hash"], "app_hash": state,
             "checkpoint": closed["number"] if closed else 0,
             "checkpoint_hash": checkpoint_hash(closed) if closed else ZERO,
+            "checkpoint_digest": closed["audit"]["leaves"][-1] if closed else ZERO,
             "interval_beat": closed["last_beat"] + 1 if closed else 0,
             "interval_receipt": closed["history_size"] if closed else 0}
 
@@ -302,14 +341,7 @@ def ranges(beats, receipts):
 
 def ledger_hidden(beats, receipts):
     """11.1, 11.5 The hidden records: the positions of the agents that the envelopes made."""
-    agents = {}
-    for b in beats:
-        for signed in b["beat"]["envelopes"]:
-            id_ = envelope_id(signed["envelope"])
-            for place, (kind, spec) in enumerate(signed["envelope"]["operations"]):
-                if kind == "spawn_agent":
-                    agents[agent_id(id_, place).hex()] = spec
-    records = {}
+    agents, records = agent_specs(beats), {}
     for index, r in enumerate(receipts):
         receipt, data = r["receipt"], r["receipt"]["data"]
         salted = {key for key, x in data.items() if isinstance(x, dict) and list(x) == ["salted"]}

@@ -107,8 +107,8 @@ ReceiptKind enum { genesis, owner_command, owner_command_refused, refused, worke
 Settings   { mesh: hash, owner: key, chain: option<ChainCursor>, params: Params, mode: Mode,
              verification: Verification, policy_version: u64, registered: RegisteredSet, is_paused: bool,
              thermostat_ppm: u32, height: u64, time: u64, shift_ms: u64, ledger: LedgerMark, arrivals: u64,
-             patrol: hash, next_set: ValidatorSet, last_set: ValidatorSet }
-LedgerMark { checkpoint: u64, checkpoint_hash: hash, next_receipt: u64, previous_hash: hash }
+             patrol: hash, actions: u64, next_set: ValidatorSet, last_set: ValidatorSet }
+LedgerMark { checkpoint: u64, checkpoint_hash: hash, checkpoint_digest: hash, next_receipt: u64, previous_hash: hash }
 ChainCursor { applied: u64, head: hash, block: u64, has_diverged: bool }
 ProofFile { anchor: option<Anchor>, beat: Inclusion, certificate: CommitCertificate, digest: hash, genesis: hash,
             genesis_set: ValidatorSet, header: Header, receipt: Receipt, receipt_hash: hash,
@@ -120,7 +120,10 @@ Cosignatures { set: list<RegisteredValidator>, signatures: list<signature> }
 RegisteredValidator { account: [20], network_key: key, vote_key: key, weight: u32 }
 Tip       { height: u64, header: option<Header>, header_id: hash, certificate: option<CommitCertificate>, time: u64,
             next_receipt: u64, previous_hash: hash, app_hash: hash, checkpoint: u64, checkpoint_hash: hash,
-            interval_beat: u64, interval_receipt: u64 }
+            checkpoint_digest: hash, interval_beat: u64, interval_receipt: u64 }
+StoredAgent { slot: u32, id: hash, tenant: hash, position: list<i64>, resources: Resources, policy: hash,
+            nonce: u64, seed: [32] }
+StoredAudit { first_beat: u64, beats: list<u32>, leaves: list<hash> }
 Edge      { size: u64, tiles: list<list<hash>> }
 Base      { tip: Tip, edge: Edge, checkpoint: option<Checkpoint>, registered: RegisteredSet,
             verification: Verification }

@@ -9,7 +9,7 @@ from words import ZERO
 
 # 15.5 The types of the columns' keys.
 COLUMNS = ["u8", "name", "name", "key", "name", "name", "hash", "hash", "(name, name)", "(name, name, key)", "key",
-           "u64", "hash", "(key, key, Fault, u64)", "key", "name", "(u64, key)", "string"]
+           "u64", "hash", "(key, key, Fault, u64)", "key", "name", "(u64, key)", "string", "u64"]
 
 
 def genesis_settings(genesis):
@@ -19,8 +19,9 @@ def genesis_settings(genesis):
     return {"mesh": genesis["mesh"], "owner": genesis["owner"], "chain": chain, "params": genesis["params"],
             "mode": genesis["mode"], "verification": genesis["verification"], "policy_version": 0,
             "registered": {"epoch": 0, "hash": own, "next": own}, "thermostat_ppm": 1_000_000, "height": 0,
-            "time": genesis["time"], "patrol": ZERO,
-            "ledger": {"checkpoint": 0, "checkpoint_hash": ZERO, "next_receipt": 0, "previous_hash": ZERO}}
+            "time": genesis["time"], "patrol": ZERO, "actions": 0,
+            "ledger": {"checkpoint": 0, "checkpoint_hash": ZERO, "checkpoint_digest": ZERO, "next_receipt": 0,
+                       "previous_hash": ZERO}}
 
 
 def state_place(column, key):

@@ -4,7 +4,8 @@ from borsh import u32
 from hashes import sha256, sha3_256
 
 # 18.1 The tables.
-TABLES = "meta beats certificates sets handovers receipts hidden ranges subjects tiles checkpoints state".split()
+TABLES = ("meta beats certificates sets handovers receipts hidden ranges subjects tiles checkpoints state nodes agents "
+          "actions bindings audit").split()
 
 
 def number(n):
