@@ -7,7 +7,7 @@ use super::{
 use crate::{
     files,
     home::Home,
-    output::{Code, Failure, Format},
+    output::{self, Code, Failure, Format},
 };
 use anyhow::Result;
 use indicatif::ProgressBar;
@@ -19,6 +19,8 @@ use phalanx_circuits::{
 };
 use serde_json::json;
 use std::{
+    fs,
+    os::unix::fs::PermissionsExt,
     path::PathBuf,
     time::{Duration, Instant},
 };
@@ -81,6 +83,9 @@ pub fn run(home: &Home, format: Format, command: &Command) -> Result<Code> {
         command;
     files::check_new(&common.out)?;
     let bytes = Zeroizing::new(files::read(&common.witness, WITNESS_BYTES_MAX)?);
+    if fs::metadata(&common.witness).is_ok_and(|meta| meta.permissions().mode() & 0o077 != 0) {
+        output::warn(&format!("{} can be read by others: run chmod 600 on it", common.witness.display()));
+    }
     let named = |error: &dyn std::fmt::Display| format!("{}: {error}", common.witness.display());
     let witness =
         Witness::from_json(&bytes).map_err(|error| Failure::because(Code::Unreadable, named(&error)))?;

@@ -5,6 +5,7 @@ use crate::output::{Code, Format};
 use phalanx_circuits::{
     catalog::AnyStatement,
     groth16::{Provenance, VerifyingKey},
+    native::{Fr, bytes_of},
     proof_file::{Basis, CheckedInput, Openings},
     r1cs::{Circuit, Statement},
 };
@@ -113,8 +114,11 @@ impl Verdict {
             };
             let _ = writeln!(
                 text,
-                "  {:<11} 0x{}\n  {:11} {basis}: {}",
-                input.name, input.value, "", input.meaning
+                "  {:<11} {}\n  {:11} {basis}: {}",
+                input.name,
+                value(input.value),
+                "",
+                input.meaning
             );
         }
         text + &self.opened()
@@ -143,6 +147,17 @@ impl Verdict {
             let _ = writeln!(text, "  about checkpoint {number}, as the prover says");
         }
         text
+    }
+}
+
+/// A number as people read it: in digits when it has at most 128 bits, else as 32 bytes.
+fn value(element: Fr) -> String {
+    let bytes = bytes_of(element);
+    match bytes.0.split_first_chunk::<16>() {
+        Some(([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], low)) => {
+            low.iter().fold(0_u128, |sum, byte| sum << 8 | u128::from(*byte)).to_string()
+        }
+        _ => format!("0x{bytes}"),
     }
 }
 

@@ -9,14 +9,14 @@ use crate::{
     home::Home,
     output::{Code, Failure, Format},
 };
-use anyhow::{Context, Result};
+use anyhow::Result;
 use phalanx_circuits::{
     catalog::AnyStatement,
     groth16::{Proof, Verifier},
     native::Fr,
     proof_file::{Openings, PROOF_FILE_BYTES_MAX, ProofFile, check_inputs},
     r1cs::{Circuit, Statement},
-    snarkjs::{JSON_MAX, PROOF_JSON_MAX, proof_from_json, public_from_json},
+    snarkjs::{FormatError, JSON_MAX, PROOF_JSON_MAX, proof_from_json, public_from_json},
 };
 use phalanx_types::Checkpoint;
 use serde::Deserialize;
@@ -31,10 +31,6 @@ const CHECKPOINT_BYTES_MAX: usize = 1 << 20;
 const FILES_MAX: usize = 65_536;
 
 /// What is verified, and against what.
-///
-/// Exit codes: 0 all are valid; 1 a proof is not valid; 3 one is of another key or other
-/// inputs; 2 a file is unreadable; 4 a key is missing. Of several files the worst counts,
-/// in this order.
 #[derive(clap::Args)]
 pub struct Args {
     /// Proof files; of a folder, all that end in .json.
@@ -77,7 +73,7 @@ pub fn run(home: &Home, format: Format, args: &Args) -> Result<Code> {
     let mut given = Vec::new();
     let found = match (args.circuit, args.snarkjs.as_slice()) {
         (Some(statement), [proof, public]) => vec![of_snarkjs(statement, proof, public)],
-        _ => listed(&args.files)?.iter().map(|path| of_file(path)).collect(),
+        _ => listed(&args.files)?.into_iter().map(|path| path.and_then(|path| of_file(&path))).collect(),
     };
     for found in found {
         match found {
@@ -161,33 +157,36 @@ fn check(
     (verdict, None)
 }
 
-/// The files that are meant.
-fn listed(given: &[PathBuf]) -> Result<Vec<PathBuf>> {
+/// The files that are meant; a verdict in place of a folder without any.
+fn listed(given: &[PathBuf]) -> Result<Vec<Result<PathBuf, Verdict>>> {
     let mut files = Vec::new();
     for path in given {
         if !path.is_dir() {
-            files.push(path.clone());
+            files.push(Ok(path.clone()));
             continue;
         }
-        let shown = || format!("{} cannot be read", path.display());
-        let mut inside: Vec<PathBuf> = fs::read_dir(path)
-            .with_context(shown)?
-            .map(|entry| Ok(entry?.path()))
-            .collect::<std::io::Result<_>>()
-            .with_context(shown)?;
-        inside.retain(|path| path.extension().is_some_and(|extension| extension == "json"));
-        if inside.is_empty() {
-            let reason = format!("there is no .json file in {}", path.display());
-            return Err(Failure::because(Code::Unreadable, reason));
+        let unreadable = |reason| Err(Verdict::refused(path.display().to_string(), Code::Unreadable, reason));
+        match files_of(path) {
+            Ok(inside) if inside.is_empty() => {
+                files.push(unreadable("there is no .json file in it".to_owned()))
+            }
+            Ok(inside) => files.extend(inside.into_iter().map(Ok)),
+            Err(error) => files.push(unreadable(format!("it cannot be read: {error}"))),
         }
-        inside.sort();
-        files.extend(inside);
     }
     if files.len() > FILES_MAX {
         let reason = format!("{} files; at most {FILES_MAX} are verified at once", files.len());
         return Err(Failure::because(Code::Unreadable, reason));
     }
     Ok(files)
+}
+
+/// The files of a folder that end in .json.
+fn files_of(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
+    let mut inside: Vec<PathBuf> =
+        fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<std::io::Result<_>>()?;
+    inside.retain(|path| path.extension().is_some_and(|extension| extension == "json"));
+    Ok(inside)
 }
 
 fn of_file(path: &Path) -> Result<Given, Verdict> {
@@ -203,13 +202,18 @@ fn of_file(path: &Path) -> Result<Given, Verdict> {
 fn of_snarkjs(statement: AnyStatement, proof: &Path, public: &Path) -> Result<Given, Verdict> {
     let name = proof.display().to_string();
     let read = || -> Result<Content> {
-        let inputs = public_from_json(&files::read(public, JSON_MAX)?, statement.inputs().len())?;
-        let proof = proof_from_json(&files::read(proof, PROOF_JSON_MAX)?)?;
-        Ok(Content::Bare { inputs, proof })
+        let refused = |error: FormatError| {
+            // As in proof files, a proof whose points are none is read, and not valid.
+            let is_none = matches!(error, FormatError::Point { .. });
+            Failure::because(if is_none { Code::Refused } else { Code::Unreadable }, error)
+        };
+        let inputs = public_from_json(&files::read(public, JSON_MAX)?, statement.inputs().len());
+        let proof = proof_from_json(&files::read(proof, PROOF_JSON_MAX)?);
+        Ok(Content::Bare { inputs: inputs.map_err(refused)?, proof: proof.map_err(refused)? })
     };
     match read() {
         Ok(content) => Ok(Given { name, statement, content }),
-        Err(error) => Err(Verdict::refused(name, Code::Unreadable, format!("{error:#}"))),
+        Err(error) => Err(Verdict::refused(name, Failure::code_of(&error), format!("{error:#}"))),
     }
 }
 

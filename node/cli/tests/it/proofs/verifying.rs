@@ -1,7 +1,7 @@
 //! What a proof says is checked, and each verdict has its exit code.
 
 use super::workshop::Workshop;
-use crate::support::{stderr, stdout};
+use crate::support::stdout;
 use phalanx_types::Hash;
 use serde_json::{Value, json};
 
@@ -29,14 +29,20 @@ fn a_proof_tells_what_each_input_rests_on() {
     assert_eq!(one["trusted"]["provenance"], "DEV");
     assert!(one["trusted"]["caveats"][0].as_str().unwrap().contains("two thirds"));
 
-    let root = one["inputs"][0]["value"].clone();
+    let root = json!(one["inputs"][0]["value"].as_str().unwrap().trim_start_matches("0x"));
     let same = shop.write("c7", &checkpoint("7", &root));
     let (told, code) = shop.json(&["verify", &proof, "--checkpoint", &same]);
     assert_eq!((code, &told["proofs"][0]["inputs"][0]["basis"]), (0, &json!({"compared": "7"})));
     let text = stdout(&shop.proof(&["verify", &proof, "--checkpoint", &same]));
-    for needle in
-        ["valid: ", "DEV: whoever", "that of checkpoint 7", "zones/near", "purpose \"phalanx\"", "mind: "]
-    {
+    for needle in [
+        "valid: ",
+        "DEV: whoever",
+        "that of checkpoint 7",
+        "zones/near",
+        "purpose \"phalanx\"",
+        "mind: ",
+        "selector    0\n",
+    ] {
         assert!(text.contains(needle), "{needle}: {text}");
     }
     let other = shop.write("c8", &checkpoint("7", &json!(Hash([1; 32]))));
@@ -100,7 +106,9 @@ fn a_key_that_is_missing_of_another_circuit_or_damaged_is_told_so() {
     // Another key of the same circuit.
     let other = Workshop::with(&["position-2"]);
     assert_eq!(verify(&["--keys", &other.path("proof-keys")]).1, 3);
-    let nothing = shop.proof(&["verify", &shop.path("proof-keys")]);
-    assert_eq!(nothing.status.code(), Some(2));
-    assert!(stderr(&nothing).contains("no .json file"), "{}", stderr(&nothing));
+    for (path, why) in [("proof-keys", "no .json file"), ("nowhere", "cannot be read")] {
+        let (told, code) = shop.json(&["verify", &shop.path(path)]);
+        assert_eq!((code, &told["valid"]), (2, &json!(0)));
+        assert!(told["proofs"][0]["reason"].as_str().unwrap().contains(why), "{told}");
+    }
 }
