@@ -182,7 +182,7 @@ pub fn print(format: Format, verdicts: &[Verdict], checkpoints: &[PathBuf]) -> C
         for caveat in verdicts.iter().filter_map(|verdict| verdict.trusted.as_ref()).flat_map(|t| t.caveats) {
             if !told.contains(caveat) {
                 told.push(caveat);
-                let _ = writeln!(text, "  mind: {caveat}");
+                let _ = writeln!(text, "  caveat: {caveat}");
             }
         }
         text

@@ -40,7 +40,7 @@ fn a_proof_tells_what_each_input_rests_on() {
         "that of checkpoint 7",
         "zones/near",
         "purpose \"phalanx\"",
-        "mind: ",
+        "caveat: ",
         "selector    0\n",
     ] {
         assert!(text.contains(needle), "{needle}: {text}");
