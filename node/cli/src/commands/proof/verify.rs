@@ -12,7 +12,7 @@ use crate::{
 use anyhow::Result;
 use phalanx_circuits::{
     catalog::AnyStatement,
-    groth16::{Proof, Verifier},
+    groth16::{PointError, Proof, Verifier},
     native::Fr,
     proof_file::{Openings, PROOF_FILE_BYTES_MAX, ProofFile, check_inputs},
     r1cs::{Circuit, Statement},
@@ -54,17 +54,14 @@ pub struct Args {
 struct Given {
     name: String,
     statement: AnyStatement,
-    content: Content,
+    inputs: Vec<Fr>,
+    proof: Result<Proof, PointError>,
+    /// None of snarkjs, which tells nothing beside the inputs.
+    file: Option<ProofFile>,
 }
 
-enum Content {
-    File(Box<ProofFile>),
-    /// Of snarkjs: nothing is told beside the inputs.
-    Bare {
-        inputs: Vec<Fr>,
-        proof: Proof,
-    },
-}
+/// A proof to check, or why there is none.
+type Found<T> = Result<T, Box<Verdict>>;
 
 /// Runs it.
 pub fn run(home: &Home, format: Format, args: &Args) -> Result<Code> {
@@ -78,7 +75,7 @@ pub fn run(home: &Home, format: Format, args: &Args) -> Result<Code> {
     for found in found {
         match found {
             Ok(one) => given.push(one),
-            Err(verdict) => verdicts.push(verdict),
+            Err(verdict) => verdicts.push(*verdict),
         }
     }
     // One key and one batch a circuit.
@@ -136,36 +133,34 @@ fn check(
     checkpoints: &[Checkpoint],
 ) -> (Verdict, Option<(Vec<Fr>, Proof)>) {
     let mut verdict = Verdict::of(one.name, circuit, verifier.key());
-    let (checked, inputs, proof) = match one.content {
-        Content::File(file) => {
+    let checked = match &one.file {
+        Some(file) => {
             verdict.openings = Some(file.openings().clone());
-            (file.check(circuit, verifier.key(), checkpoints), file.inputs(), file.proof())
+            file.check(circuit, verifier.key(), checkpoints)
         }
-        Content::Bare { inputs, proof } => {
-            let checked = check_inputs(circuit.statement(), &inputs, &Openings::default(), checkpoints);
-            (checked, inputs, Ok(proof))
-        }
+        None => check_inputs(circuit.statement(), &one.inputs, &Openings::default(), checkpoints),
     };
-    match (checked, proof) {
+    match (checked, one.proof) {
         (Err(error), _) => verdict.refuse(Code::Wrong, error.to_string()),
         (Ok(_), Err(error)) => verdict.refuse(Code::Refused, format!("the proof is none: {error}")),
         (Ok(checked), Ok(proof)) => {
             verdict.inputs = checked;
-            return (verdict, Some((inputs, proof)));
+            return (verdict, Some((one.inputs, proof)));
         }
     }
     (verdict, None)
 }
 
 /// The files that are meant; a verdict in place of a folder without any.
-fn listed(given: &[PathBuf]) -> Result<Vec<Result<PathBuf, Verdict>>> {
+fn listed(given: &[PathBuf]) -> Result<Vec<Found<PathBuf>>> {
     let mut files = Vec::new();
     for path in given {
         if !path.is_dir() {
             files.push(Ok(path.clone()));
             continue;
         }
-        let unreadable = |reason| Err(Verdict::refused(path.display().to_string(), Code::Unreadable, reason));
+        let unreadable =
+            |reason| Err(Verdict::refused(path.display().to_string(), Code::Unreadable, reason).into());
         match files_of(path) {
             Ok(inside) if inside.is_empty() => {
                 files.push(unreadable("there is no .json file in it".to_owned()))
@@ -189,19 +184,25 @@ fn files_of(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
     Ok(inside)
 }
 
-fn of_file(path: &Path) -> Result<Given, Verdict> {
+fn of_file(path: &Path) -> Found<Given> {
     let name = path.display().to_string();
     let read = files::read(path, PROOF_FILE_BYTES_MAX)
         .and_then(|bytes| ProofFile::from_json(&bytes).map_err(|e| Failure::because(Code::Unreadable, e)));
     match read {
-        Ok(file) => Ok(Given { name, statement: file.circuit(), content: Content::File(Box::new(file)) }),
-        Err(error) => Err(Verdict::refused(name, Code::Unreadable, format!("{error:#}"))),
+        Ok(file) => Ok(Given {
+            name,
+            statement: file.circuit(),
+            inputs: file.inputs(),
+            proof: file.proof(),
+            file: Some(file),
+        }),
+        Err(error) => Err(Verdict::refused(name, Code::Unreadable, format!("{error:#}")).into()),
     }
 }
 
-fn of_snarkjs(statement: AnyStatement, proof: &Path, public: &Path) -> Result<Given, Verdict> {
+fn of_snarkjs(statement: AnyStatement, proof: &Path, public: &Path) -> Found<Given> {
     let name = proof.display().to_string();
-    let read = || -> Result<Content> {
+    let read = || -> Result<(Vec<Fr>, Proof)> {
         let refused = |error: FormatError| {
             // As in proof files, a proof whose points are none is read, and not valid.
             let is_none = matches!(error, FormatError::Point { .. });
@@ -209,11 +210,11 @@ fn of_snarkjs(statement: AnyStatement, proof: &Path, public: &Path) -> Result<Gi
         };
         let inputs = public_from_json(&files::read(public, JSON_MAX)?, statement.inputs().len());
         let proof = proof_from_json(&files::read(proof, PROOF_JSON_MAX)?);
-        Ok(Content::Bare { inputs: inputs.map_err(refused)?, proof: proof.map_err(refused)? })
+        Ok((inputs.map_err(refused)?, proof.map_err(refused)?))
     };
     match read() {
-        Ok(content) => Ok(Given { name, statement, content }),
-        Err(error) => Err(Verdict::refused(name, Failure::code_of(&error), format!("{error:#}"))),
+        Ok((inputs, proof)) => Ok(Given { name, statement, inputs, proof: Ok(proof), file: None }),
+        Err(error) => Err(Verdict::refused(name, Failure::code_of(&error), format!("{error:#}")).into()),
     }
 }
 
