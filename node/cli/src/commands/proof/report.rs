@@ -51,6 +51,13 @@ fn number<S: serde::Serializer>(code: &Code, s: S) -> Result<S::Ok, S::Error> {
     s.serialize_u8(*code as u8)
 }
 
+impl Trusted {
+    /// The key and where it comes from.
+    fn key(&self) -> String {
+        format!("key of {} {} {}", self.circuit, self.key_hash, meaning(self.provenance))
+    }
+}
+
 impl Verdict {
     /// Valid, unless something else is found.
     pub fn of(name: String, circuit: &Circuit<AnyStatement>, key: &VerifyingKey) -> Self {
@@ -103,8 +110,8 @@ impl Verdict {
     fn details(&self) -> String {
         let mut text = self.line() + "\n";
         if let Some(trusted) = &self.trusted {
-            let _ = writeln!(text, "  circuit {} {}", trusted.circuit, trusted.circuit_hash);
-            let _ = writeln!(text, "  key {} {}", trusted.key_hash, meaning(trusted.provenance));
+            let _ =
+                writeln!(text, "  circuit {} {}\n  {}", trusted.circuit, trusted.circuit_hash, trusted.key());
         }
         for input in &self.inputs {
             let basis = match input.basis {
@@ -178,11 +185,14 @@ pub fn print(format: Format, verdicts: &[Verdict], checkpoints: &[PathBuf]) -> C
             let shown = path.display();
             let _ = writeln!(text, "  {shown} was taken as genuine: `phalanx checkpoint verify` checks it");
         }
-        let mut told: Vec<&str> = Vec::new();
-        for caveat in verdicts.iter().filter_map(|verdict| verdict.trusted.as_ref()).flat_map(|t| t.caveats) {
-            if !told.contains(caveat) {
-                told.push(caveat);
-                let _ = writeln!(text, "  caveat: {caveat}");
+        let trusted = || verdicts.iter().filter_map(|verdict| verdict.trusted.as_ref());
+        let keys = trusted().filter(|_| verdicts.len() > 1).map(Trusted::key);
+        let caveats = trusted().flat_map(|trusted| trusted.caveats).map(|caveat| format!("caveat: {caveat}"));
+        let mut told = Vec::new();
+        for line in keys.chain(caveats) {
+            if !told.contains(&line) {
+                let _ = writeln!(text, "  {line}");
+                told.push(line);
             }
         }
         text

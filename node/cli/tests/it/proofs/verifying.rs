@@ -1,7 +1,7 @@
 //! What a proof says is checked, and each verdict has its exit code.
 
 use super::workshop::Workshop;
-use crate::support::stdout;
+use crate::support::{stderr, stdout};
 use phalanx_types::Hash;
 use serde_json::{Value, json};
 
@@ -53,19 +53,22 @@ fn a_proof_tells_what_each_input_rests_on() {
 
 #[test]
 fn each_verdict_has_its_exit_code_and_the_worst_of_a_folder_counts() {
-    let shop = Workshop::with(&["position-2", "integrity"]);
+    let shop = Workshop::with(&["position-2", "action-2", "integrity"]);
     std::fs::create_dir(shop.path("all")).unwrap();
     let proof = shop.proven("all/a.json", 1);
     shop.proven("all/b.json", 2);
-    let out = shop.path("all/i.json");
-    assert!(
-        shop.proof(&["prove", "integrity", "--witness", &shop.integrity(), "--out", &out]).status.success()
-    );
+    for (statement, witness, name) in
+        [("action", shop.action(), "all/y.json"), ("integrity", shop.integrity(), "all/z.json")]
+    {
+        let out = shop.path(name);
+        let run = shop.proof(&["prove", statement, "--witness", &witness, "--out", &out]);
+        assert!(run.status.success(), "{}", stderr(&run));
+    }
     let all = shop.path("all");
     let (told, code) = shop.json(&["verify", &all]);
-    assert_eq!((code, &told["valid"]), (0, &json!(3)));
+    assert_eq!((code, &told["valid"]), (0, &json!(4)));
     let text = stdout(&shop.proof(&["verify", &all]));
-    assert!(text.contains("3 of 3 are valid"), "{text}");
+    assert!(text.contains("4 of 4 are valid") && text.contains("DEV: whoever"), "{text}");
 
     // Unreadable, of another key or other inputs, invalid: each weighs more than the last.
     let verdict = |name: &str, change: &dyn Fn(&mut Value), alone: i32| {
@@ -84,10 +87,10 @@ fn each_verdict_has_its_exit_code_and_the_worst_of_a_folder_counts() {
     let point = |v: &mut Value| v["proof"] = format!("0x{}", "01".repeat(256)).into();
     assert!(verdict("all/g.json", &point, 1).contains("not on the curve"));
     let (told, _) = shop.json(&["verify", &all]);
-    assert_eq!(told["valid"], 3);
+    assert_eq!(told["valid"], 4);
     let codes: Vec<i64> =
         told["proofs"].as_array().unwrap().iter().map(|one| one["code"].as_i64().unwrap()).collect();
-    assert_eq!(codes, [0, 0, 2, 3, 3, 1, 1, 0]);
+    assert_eq!(codes, [0, 0, 2, 3, 3, 1, 1, 0, 0]);
 }
 
 #[test]
