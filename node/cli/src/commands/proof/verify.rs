@@ -12,7 +12,7 @@ use crate::{
 use anyhow::Result;
 use phalanx_circuits::{
     catalog::AnyStatement,
-    groth16::{PointError, Proof, Verifier},
+    groth16::{PointError, Proof, Refused, Verifier},
     native::Fr,
     proof_file::{Openings, PROOF_FILE_BYTES_MAX, ProofFile, check_inputs},
     r1cs::{Circuit, Statement},
@@ -118,7 +118,7 @@ fn verify(
     // Those that were refused already have no proof here.
     let mut results = verifier.verify_each(&proofs).into_iter();
     for verdict in verdicts.iter_mut().filter(|verdict| verdict.code == Code::Done) {
-        if let Some(Err(error)) = results.next() {
+        if let Err(error) = results.next().unwrap_or(Err(Refused::Invalid)) {
             verdict.refuse(Code::Refused, error.to_string());
         }
     }
