@@ -3,6 +3,7 @@
 use super::{Openings, Wrong};
 use crate::{
     catalog::AnyStatement,
+    json::element,
     native::{Fr, bytes_of},
     r1cs::Statement,
 };
@@ -28,8 +29,9 @@ pub struct CheckedInput {
     pub name: &'static str,
     /// What it says.
     pub meaning: &'static str,
-    /// Its value, 32 bytes big-endian.
-    pub value: Hash,
+    /// Its value.
+    #[serde(serialize_with = "element::serialize")]
+    pub value: Fr,
     /// What it rests on.
     pub basis: Basis,
 }
@@ -60,16 +62,16 @@ pub fn check_inputs(
                 "context" => context,
                 _ => None,
             };
-            let value = bytes_of(*value);
-            let basis = match expected.map(bytes_of) {
-                Some(expected) if expected != value => {
-                    return Err(Wrong::Input { input: input.name, expected, found: value });
+            let basis = match expected {
+                Some(expected) if expected != *value => {
+                    let (expected, found) = (bytes_of(expected), bytes_of(*value));
+                    return Err(Wrong::Input { input: input.name, expected, found });
                 }
                 Some(_) => Basis::Recomputed,
-                None if at == 0 => root(value)?,
+                None if at == 0 => root(bytes_of(*value))?,
                 None => Basis::Stated,
             };
-            Ok(CheckedInput { name: input.name, meaning: input.meaning, value, basis })
+            Ok(CheckedInput { name: input.name, meaning: input.meaning, value: *value, basis })
         })
         .collect()
 }

@@ -3,7 +3,9 @@
 use phalanx_circuits::{
     groth16::{Proof, ProvingKey, VerifyingKey},
     iden3::read_zkey,
+    proof_file::ProofFile,
     snarkjs::{Calldata, key_from_json, proof_from_json, public_from_json},
+    witness::Witness,
 };
 use proptest::prelude::*;
 
@@ -16,6 +18,8 @@ fn all(bytes: &[u8]) -> bool {
         || proof_from_json(bytes).is_ok()
         || key_from_json(bytes, 1).is_ok()
         || public_from_json(bytes, 1).is_ok()
+        || ProofFile::from_json(bytes).is_ok()
+        || Witness::from_json(bytes).is_ok()
         || Calldata::from_hex(&String::from_utf8_lossy(bytes), 1).is_ok()
         || fixed.is_some_and(|bytes| Proof::from_bytes(bytes).is_ok())
 }

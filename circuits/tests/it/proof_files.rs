@@ -205,6 +205,16 @@ fn another_form_is_refused_and_named() {
 }
 
 #[test]
+fn the_format_is_frozen() {
+    let circuit = circuit("position-2");
+    let file = claim(1).prove(&prover(&circuit), &[1; 32]).unwrap();
+    assert_eq!(
+        Hash::sha3(file.to_json().as_bytes()).to_string(),
+        "6674a9c75e7a8ae813b9e51638250762874318eb1f47a566c6b7b437469cd110"
+    );
+}
+
+#[test]
 fn one_bad_proof_of_many_is_told_from_the_others() {
     let circuit = circuit("position-2");
     let prover = prover(&circuit);

@@ -2,7 +2,10 @@
 
 use crate::samples::{action, integrity, position};
 use phalanx_circuits::witness::{Witness, WitnessError};
-use phalanx_types::agent::{AgentSeed, Position};
+use phalanx_types::{
+    Hash,
+    agent::{AgentSeed, Position},
+};
 use serde_json::Value;
 
 fn all() -> Vec<Witness> {
@@ -33,6 +36,15 @@ fn a_document_is_read_as_it_is_written() {
             witness.statement()
         );
     }
+}
+
+#[test]
+fn the_format_is_frozen() {
+    let all: String = all().iter().map(text).collect();
+    assert_eq!(
+        Hash::sha3(all.as_bytes()).to_string(),
+        "c78411d5cc94f2014e3bf826e982bb383bb8a11624a69030d369ac3e41120733"
+    );
 }
 
 #[test]

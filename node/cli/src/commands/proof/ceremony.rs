@@ -9,7 +9,6 @@ use crate::{
 use anyhow::Result;
 use phalanx_circuits::{
     catalog::AnyStatement,
-    groth16::Provenance,
     iden3::{ZkeyError, r1cs_file, read_zkey},
 };
 use phalanx_types::Hash;
@@ -81,18 +80,13 @@ pub fn import(home: &Home, format: Format, args: &ImportArgs) -> Result<Code> {
         };
         Failure::because(code, format!("{}: {error}", args.file.display()))
     })?;
-    let contributions = match key.identity().provenance {
-        Provenance::Ceremony { transcript } => transcript,
-        Provenance::Dev => Hash::ZERO,
-    };
     let key = key.with_transcript(Hash::sha3(&transcript));
     let (pk_bytes, vk_bytes) = keys.save(&key, args.name)?;
     let (provenance, key_hash) = (key.identity().provenance, key.verifying_key().hash());
     format.print(
         || {
             format!(
-                "keys of {}\n  proving {pk_bytes} bytes, verifying {vk_bytes} bytes, in {}\n  verifying key {key_hash}\n  \
-                 {}\n  SHA3-256 of its list of contributions: {contributions}",
+                "keys of {}\n  proving {pk_bytes} bytes, verifying {vk_bytes} bytes, in {}\n  verifying key {key_hash}\n  {}",
                 named(&circuit),
                 keys.path().display(),
                 meaning(provenance),
@@ -100,7 +94,7 @@ pub fn import(home: &Home, format: Format, args: &ImportArgs) -> Result<Code> {
         },
         json!({
             "circuit": args.name, "circuit_hash": circuit.hash(), "key_hash": key_hash, "provenance": provenance,
-            "contributions": contributions, "pk_bytes": pk_bytes, "vk_bytes": vk_bytes, "folder": keys.path(),
+            "pk_bytes": pk_bytes, "vk_bytes": vk_bytes, "folder": keys.path(),
         }),
     );
     Ok(Code::Done)

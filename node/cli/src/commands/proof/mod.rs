@@ -35,7 +35,10 @@ pub enum Command {
     /// not hold; 2: unreadable; 3: a wrong key; 4: no key.
     #[command(subcommand)]
     Prove(prove::Command),
-    /// Verifies proofs: each public input is recomputed, compared, or called as stated.
+    /// Verifies proofs; each public input is recomputed, compared with a checkpoint, or
+    /// called as stated. Exit code 0: all are valid; 1: a proof is not valid; 3: it is of
+    /// another key or other inputs; 2: a file is unreadable; 4: a key is missing. Of
+    /// several the worst counts, in this order.
     Verify(verify::Args),
     /// Writes a proof as other tools take it.
     Export(export::Args),

@@ -7,7 +7,7 @@ use super::{
 use crate::{
     files,
     home::Home,
-    output::{Code, Failure, Format},
+    output::{self, Code, Failure, Format},
 };
 use anyhow::Result;
 use indicatif::ProgressBar;
@@ -15,10 +15,12 @@ use phalanx_circuits::{
     claim::{ChosenRule, Claim, ClaimError},
     groth16::{ProveError, Prover},
     native::Selector,
-    witness::{RuleName, WITNESS_BYTES_MAX, Witness},
+    witness::{BoundPolicy, RuleName, WITNESS_BYTES_MAX, Witness},
 };
 use serde_json::json;
 use std::{
+    fs,
+    os::unix::fs::PermissionsExt,
     path::PathBuf,
     time::{Duration, Instant},
 };
@@ -81,6 +83,9 @@ pub fn run(home: &Home, format: Format, command: &Command) -> Result<Code> {
         command;
     files::check_new(&common.out)?;
     let bytes = Zeroizing::new(files::read(&common.witness, WITNESS_BYTES_MAX)?);
+    if fs::metadata(&common.witness).is_ok_and(|meta| meta.permissions().mode() & 0o077 != 0) {
+        output::warn(&format!("{} can be read by others: run chmod 600 on it", common.witness.display()));
+    }
     let named = |error: &dyn std::fmt::Display| format!("{}: {error}", common.witness.display());
     let witness =
         Witness::from_json(&bytes).map_err(|error| Failure::because(Code::Unreadable, named(&error)))?;
@@ -89,12 +94,12 @@ pub fn run(home: &Home, format: Format, command: &Command) -> Result<Code> {
         (Command::Position { rule, region, context, .. }, Witness::Position(witness)) => {
             let (is_claimed, context) = (region.is_claimed(), context.context()?);
             let rule = region.rule(&witness.policy, rule.as_ref())?;
-            let shown = Some(words(&rule, is_claimed));
+            let shown = Some(words(&rule, is_claimed, &witness.policy));
             Task { claim: Claim::position(witness, rule, is_claimed, context).map_err(refused)?, shown }
         }
         (Command::Action { rule, context, .. }, Witness::Action(witness)) => {
             let rule = ChosenRule::from(chosen(&witness.policy, rule.as_ref())?);
-            let shown = Some(words(&rule, true));
+            let shown = Some(words(&rule, true, &witness.policy));
             Task { claim: Claim::action(witness, rule, context.context()?).map_err(refused)?, shown }
         }
         (Command::Integrity { .. }, Witness::Integrity(witness)) => {
@@ -110,13 +115,18 @@ pub fn run(home: &Home, format: Format, command: &Command) -> Result<Code> {
 }
 
 /// A rule in words; the place of the region is told by the proof file.
-fn words(rule: &ChosenRule, is_claimed: bool) -> String {
+fn words(rule: &ChosenRule, is_claimed: bool, policy: &BoundPolicy) -> String {
     let side = match rule.selector {
         Selector::Within => "within",
         Selector::Beyond => "beyond",
     };
-    let of =
-        rule.name.as_ref().map_or_else(|| "a rule of your own".to_owned(), |name| format!("the rule {name}"));
+    let of = match &rule.name {
+        Some(name) => {
+            let number = policy.rules.iter().take_while(|rule| rule.name() != *name).count() + 1;
+            format!("the rule {name}, number {number} of {}", policy.rules.len())
+        }
+        None => "a rule of your own".to_owned(),
+    };
     let claim = if is_claimed { "which is the policy's" } else { "not claimed to be the policy's" };
     format!("{of} ({side} m = {}), {claim}", rule.reach.raw())
 }

@@ -5,6 +5,7 @@ use crate::output::{Code, Format};
 use phalanx_circuits::{
     catalog::AnyStatement,
     groth16::{Provenance, VerifyingKey},
+    native::{Fr, bytes_of},
     proof_file::{Basis, CheckedInput, Openings},
     r1cs::{Circuit, Statement},
 };
@@ -48,6 +49,13 @@ struct Trusted {
 
 fn number<S: serde::Serializer>(code: &Code, s: S) -> Result<S::Ok, S::Error> {
     s.serialize_u8(*code as u8)
+}
+
+impl Trusted {
+    /// The key and where it comes from.
+    fn key(&self) -> String {
+        format!("key of {} {} {}", self.circuit, self.key_hash, meaning(self.provenance))
+    }
 }
 
 impl Verdict {
@@ -102,8 +110,8 @@ impl Verdict {
     fn details(&self) -> String {
         let mut text = self.line() + "\n";
         if let Some(trusted) = &self.trusted {
-            let _ = writeln!(text, "  circuit {} {}", trusted.circuit, trusted.circuit_hash);
-            let _ = writeln!(text, "  key {} {}", trusted.key_hash, meaning(trusted.provenance));
+            let _ =
+                writeln!(text, "  circuit {} {}\n  {}", trusted.circuit, trusted.circuit_hash, trusted.key());
         }
         for input in &self.inputs {
             let basis = match input.basis {
@@ -113,8 +121,11 @@ impl Verdict {
             };
             let _ = writeln!(
                 text,
-                "  {:<11} 0x{}\n  {:11} {basis}: {}",
-                input.name, input.value, "", input.meaning
+                "  {:<11} {}\n  {:11} {basis}: {}",
+                input.name,
+                value(input.value),
+                "",
+                input.meaning
             );
         }
         text + &self.opened()
@@ -146,6 +157,17 @@ impl Verdict {
     }
 }
 
+/// A number as people read it: in digits when it has at most 128 bits, else as 32 bytes.
+fn value(element: Fr) -> String {
+    let bytes = bytes_of(element);
+    match bytes.0.split_first_chunk::<16>() {
+        Some(([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], low)) => {
+            low.iter().fold(0_u128, |sum, byte| sum << 8 | u128::from(*byte)).to_string()
+        }
+        _ => format!("0x{bytes}"),
+    }
+}
+
 /// Prints all verdicts; the exit code of the worst.
 pub fn print(format: Format, verdicts: &[Verdict], checkpoints: &[PathBuf]) -> Code {
     let worst = WORST_FIRST.into_iter().find(|code| verdicts.iter().any(|verdict| verdict.code == *code));
@@ -163,11 +185,14 @@ pub fn print(format: Format, verdicts: &[Verdict], checkpoints: &[PathBuf]) -> C
             let shown = path.display();
             let _ = writeln!(text, "  {shown} was taken as genuine: `phalanx checkpoint verify` checks it");
         }
-        let mut told: Vec<&str> = Vec::new();
-        for caveat in verdicts.iter().filter_map(|verdict| verdict.trusted.as_ref()).flat_map(|t| t.caveats) {
-            if !told.contains(caveat) {
-                told.push(caveat);
-                let _ = writeln!(text, "  mind: {caveat}");
+        let trusted = || verdicts.iter().filter_map(|verdict| verdict.trusted.as_ref());
+        let keys = trusted().filter(|_| verdicts.len() > 1).map(Trusted::key);
+        let caveats = trusted().flat_map(|trusted| trusted.caveats).map(|caveat| format!("caveat: {caveat}"));
+        let mut told = Vec::new();
+        for line in keys.chain(caveats) {
+            if !told.contains(&line) {
+                let _ = writeln!(text, "  {line}");
+                told.push(line);
             }
         }
         text

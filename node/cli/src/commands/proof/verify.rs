@@ -9,14 +9,14 @@ use crate::{
     home::Home,
     output::{Code, Failure, Format},
 };
-use anyhow::{Context, Result};
+use anyhow::Result;
 use phalanx_circuits::{
     catalog::AnyStatement,
-    groth16::{Proof, Verifier},
+    groth16::{PointError, Proof, Refused, Verifier},
     native::Fr,
     proof_file::{Openings, PROOF_FILE_BYTES_MAX, ProofFile, check_inputs},
     r1cs::{Circuit, Statement},
-    snarkjs::{JSON_MAX, PROOF_JSON_MAX, proof_from_json, public_from_json},
+    snarkjs::{FormatError, JSON_MAX, PROOF_JSON_MAX, proof_from_json, public_from_json},
 };
 use phalanx_types::Checkpoint;
 use serde::Deserialize;
@@ -31,10 +31,6 @@ const CHECKPOINT_BYTES_MAX: usize = 1 << 20;
 const FILES_MAX: usize = 65_536;
 
 /// What is verified, and against what.
-///
-/// Exit codes: 0 all are valid; 1 a proof is not valid; 3 one is of another key or other
-/// inputs; 2 a file is unreadable; 4 a key is missing. Of several files the worst counts,
-/// in this order.
 #[derive(clap::Args)]
 pub struct Args {
     /// Proof files; of a folder, all that end in .json.
@@ -58,17 +54,14 @@ pub struct Args {
 struct Given {
     name: String,
     statement: AnyStatement,
-    content: Content,
+    inputs: Vec<Fr>,
+    proof: Result<Proof, PointError>,
+    /// None of snarkjs, which tells nothing beside the inputs.
+    file: Option<ProofFile>,
 }
 
-enum Content {
-    File(Box<ProofFile>),
-    /// Of snarkjs: nothing is told beside the inputs.
-    Bare {
-        inputs: Vec<Fr>,
-        proof: Proof,
-    },
-}
+/// A proof to check, or why there is none.
+type Found<T> = Result<T, Box<Verdict>>;
 
 /// Runs it.
 pub fn run(home: &Home, format: Format, args: &Args) -> Result<Code> {
@@ -77,12 +70,12 @@ pub fn run(home: &Home, format: Format, args: &Args) -> Result<Code> {
     let mut given = Vec::new();
     let found = match (args.circuit, args.snarkjs.as_slice()) {
         (Some(statement), [proof, public]) => vec![of_snarkjs(statement, proof, public)],
-        _ => listed(&args.files)?.iter().map(|path| of_file(path)).collect(),
+        _ => listed(&args.files)?.into_iter().map(|path| path.and_then(|path| of_file(&path))).collect(),
     };
     for found in found {
         match found {
             Ok(one) => given.push(one),
-            Err(verdict) => verdicts.push(verdict),
+            Err(verdict) => verdicts.push(*verdict),
         }
     }
     // One key and one batch a circuit.
@@ -125,7 +118,7 @@ fn verify(
     // Those that were refused already have no proof here.
     let mut results = verifier.verify_each(&proofs).into_iter();
     for verdict in verdicts.iter_mut().filter(|verdict| verdict.code == Code::Done) {
-        if let Some(Err(error)) = results.next() {
+        if let Err(error) = results.next().unwrap_or(Err(Refused::Invalid)) {
             verdict.refuse(Code::Refused, error.to_string());
         }
     }
@@ -140,48 +133,41 @@ fn check(
     checkpoints: &[Checkpoint],
 ) -> (Verdict, Option<(Vec<Fr>, Proof)>) {
     let mut verdict = Verdict::of(one.name, circuit, verifier.key());
-    let (checked, inputs, proof) = match one.content {
-        Content::File(file) => {
+    let checked = match &one.file {
+        Some(file) => {
             verdict.openings = Some(file.openings().clone());
-            (file.check(circuit, verifier.key(), checkpoints), file.inputs(), file.proof())
+            file.check(circuit, verifier.key(), checkpoints)
         }
-        Content::Bare { inputs, proof } => {
-            let checked = check_inputs(circuit.statement(), &inputs, &Openings::default(), checkpoints);
-            (checked, inputs, Ok(proof))
-        }
+        None => check_inputs(circuit.statement(), &one.inputs, &Openings::default(), checkpoints),
     };
-    match (checked, proof) {
+    match (checked, one.proof) {
         (Err(error), _) => verdict.refuse(Code::Wrong, error.to_string()),
         (Ok(_), Err(error)) => verdict.refuse(Code::Refused, format!("the proof is none: {error}")),
         (Ok(checked), Ok(proof)) => {
             verdict.inputs = checked;
-            return (verdict, Some((inputs, proof)));
+            return (verdict, Some((one.inputs, proof)));
         }
     }
     (verdict, None)
 }
 
-/// The files that are meant.
-fn listed(given: &[PathBuf]) -> Result<Vec<PathBuf>> {
+/// The files that are meant; a verdict in place of a folder without any.
+fn listed(given: &[PathBuf]) -> Result<Vec<Found<PathBuf>>> {
     let mut files = Vec::new();
     for path in given {
         if !path.is_dir() {
-            files.push(path.clone());
+            files.push(Ok(path.clone()));
             continue;
         }
-        let shown = || format!("{} cannot be read", path.display());
-        let mut inside: Vec<PathBuf> = fs::read_dir(path)
-            .with_context(shown)?
-            .map(|entry| Ok(entry?.path()))
-            .collect::<std::io::Result<_>>()
-            .with_context(shown)?;
-        inside.retain(|path| path.extension().is_some_and(|extension| extension == "json"));
-        if inside.is_empty() {
-            let reason = format!("there is no .json file in {}", path.display());
-            return Err(Failure::because(Code::Unreadable, reason));
+        let unreadable =
+            |reason| Err(Verdict::refused(path.display().to_string(), Code::Unreadable, reason).into());
+        match files_of(path) {
+            Ok(inside) if inside.is_empty() => {
+                files.push(unreadable("there is no .json file in it".to_owned()))
+            }
+            Ok(inside) => files.extend(inside.into_iter().map(Ok)),
+            Err(error) => files.push(unreadable(format!("it cannot be read: {error}"))),
         }
-        inside.sort();
-        files.extend(inside);
     }
     if files.len() > FILES_MAX {
         let reason = format!("{} files; at most {FILES_MAX} are verified at once", files.len());
@@ -190,26 +176,45 @@ fn listed(given: &[PathBuf]) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-fn of_file(path: &Path) -> Result<Given, Verdict> {
+/// The files of a folder that end in .json.
+fn files_of(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
+    let mut inside: Vec<PathBuf> =
+        fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<std::io::Result<_>>()?;
+    inside.retain(|path| path.extension().is_some_and(|extension| extension == "json"));
+    Ok(inside)
+}
+
+fn of_file(path: &Path) -> Found<Given> {
     let name = path.display().to_string();
     let read = files::read(path, PROOF_FILE_BYTES_MAX)
         .and_then(|bytes| ProofFile::from_json(&bytes).map_err(|e| Failure::because(Code::Unreadable, e)));
     match read {
-        Ok(file) => Ok(Given { name, statement: file.circuit(), content: Content::File(Box::new(file)) }),
-        Err(error) => Err(Verdict::refused(name, Code::Unreadable, format!("{error:#}"))),
+        Ok(file) => Ok(Given {
+            name,
+            statement: file.circuit(),
+            inputs: file.inputs(),
+            proof: file.proof(),
+            file: Some(file),
+        }),
+        Err(error) => Err(Verdict::refused(name, Code::Unreadable, format!("{error:#}")).into()),
     }
 }
 
-fn of_snarkjs(statement: AnyStatement, proof: &Path, public: &Path) -> Result<Given, Verdict> {
+fn of_snarkjs(statement: AnyStatement, proof: &Path, public: &Path) -> Found<Given> {
     let name = proof.display().to_string();
-    let read = || -> Result<Content> {
-        let inputs = public_from_json(&files::read(public, JSON_MAX)?, statement.inputs().len())?;
-        let proof = proof_from_json(&files::read(proof, PROOF_JSON_MAX)?)?;
-        Ok(Content::Bare { inputs, proof })
+    let read = || -> Result<(Vec<Fr>, Proof)> {
+        let refused = |error: FormatError| {
+            // As in proof files, a proof whose points are none is read, and not valid.
+            let is_none = matches!(error, FormatError::Point { .. });
+            Failure::because(if is_none { Code::Refused } else { Code::Unreadable }, error)
+        };
+        let inputs = public_from_json(&files::read(public, JSON_MAX)?, statement.inputs().len());
+        let proof = proof_from_json(&files::read(proof, PROOF_JSON_MAX)?);
+        Ok((inputs.map_err(refused)?, proof.map_err(refused)?))
     };
     match read() {
-        Ok(content) => Ok(Given { name, statement, content }),
-        Err(error) => Err(Verdict::refused(name, Code::Unreadable, format!("{error:#}"))),
+        Ok((inputs, proof)) => Ok(Given { name, statement, inputs, proof: Ok(proof), file: None }),
+        Err(error) => Err(Verdict::refused(name, Failure::code_of(&error), format!("{error:#}")).into()),
     }
 }
 

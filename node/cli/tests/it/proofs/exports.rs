@@ -26,6 +26,8 @@ fn snarkjs_files_go_out_and_come_back() {
     assert_eq!(verify(&other).1, 1);
     let fewer = shop.changed(&public, "fewer.json", |v| drop(v.as_array_mut().unwrap().pop()));
     assert_eq!(verify(&fewer).1, 2);
+    shop.changed(&shop.path("snarkjs/proof.json"), "snarkjs/proof.json", |v| v["pi_a"][0] = "1".into());
+    assert_eq!(verify(&public).1, 1);
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Keys, proofs and what they say, from files alone.
 
+mod ceremony;
 mod exports;
 mod keys;
 mod proving;

@@ -28,7 +28,7 @@ fn a_rule_that_does_not_hold_is_refused_by_its_name() {
     assert!(run.status.success(), "{}", stderr(&run));
     let (told, code) = shop.json(&["verify", &out]);
     assert_eq!(code, 0);
-    assert_eq!(told["proofs"][0]["inputs"][2]["value"], "0".repeat(64));
+    assert_eq!(told["proofs"][0]["inputs"][2]["value"], format!("0x{}", "0".repeat(64)));
     assert!(told["proofs"][0]["openings"]["region"].get("rule").is_none());
     let run = prove(&own);
     assert_eq!(run.status.code(), Some(1));

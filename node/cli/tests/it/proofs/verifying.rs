@@ -29,14 +29,20 @@ fn a_proof_tells_what_each_input_rests_on() {
     assert_eq!(one["trusted"]["provenance"], "DEV");
     assert!(one["trusted"]["caveats"][0].as_str().unwrap().contains("two thirds"));
 
-    let root = one["inputs"][0]["value"].clone();
+    let root = json!(one["inputs"][0]["value"].as_str().unwrap().trim_start_matches("0x"));
     let same = shop.write("c7", &checkpoint("7", &root));
     let (told, code) = shop.json(&["verify", &proof, "--checkpoint", &same]);
     assert_eq!((code, &told["proofs"][0]["inputs"][0]["basis"]), (0, &json!({"compared": "7"})));
     let text = stdout(&shop.proof(&["verify", &proof, "--checkpoint", &same]));
-    for needle in
-        ["valid: ", "DEV: whoever", "that of checkpoint 7", "zones/near", "purpose \"phalanx\"", "mind: "]
-    {
+    for needle in [
+        "valid: ",
+        "DEV: whoever",
+        "that of checkpoint 7",
+        "zones/near",
+        "purpose \"phalanx\"",
+        "caveat: ",
+        "selector    0\n",
+    ] {
         assert!(text.contains(needle), "{needle}: {text}");
     }
     let other = shop.write("c8", &checkpoint("7", &json!(Hash([1; 32]))));
@@ -47,19 +53,22 @@ fn a_proof_tells_what_each_input_rests_on() {
 
 #[test]
 fn each_verdict_has_its_exit_code_and_the_worst_of_a_folder_counts() {
-    let shop = Workshop::with(&["position-2", "integrity"]);
+    let shop = Workshop::with(&["position-2", "action-2", "integrity"]);
     std::fs::create_dir(shop.path("all")).unwrap();
     let proof = shop.proven("all/a.json", 1);
     shop.proven("all/b.json", 2);
-    let out = shop.path("all/i.json");
-    assert!(
-        shop.proof(&["prove", "integrity", "--witness", &shop.integrity(), "--out", &out]).status.success()
-    );
+    for (statement, witness, name) in
+        [("action", shop.action(), "all/y.json"), ("integrity", shop.integrity(), "all/z.json")]
+    {
+        let out = shop.path(name);
+        let run = shop.proof(&["prove", statement, "--witness", &witness, "--out", &out]);
+        assert!(run.status.success(), "{}", stderr(&run));
+    }
     let all = shop.path("all");
     let (told, code) = shop.json(&["verify", &all]);
-    assert_eq!((code, &told["valid"]), (0, &json!(3)));
+    assert_eq!((code, &told["valid"]), (0, &json!(4)));
     let text = stdout(&shop.proof(&["verify", &all]));
-    assert!(text.contains("3 of 3 are valid"), "{text}");
+    assert!(text.contains("4 of 4 are valid") && text.contains("DEV: whoever"), "{text}");
 
     // Unreadable, of another key or other inputs, invalid: each weighs more than the last.
     let verdict = |name: &str, change: &dyn Fn(&mut Value), alone: i32| {
@@ -78,10 +87,10 @@ fn each_verdict_has_its_exit_code_and_the_worst_of_a_folder_counts() {
     let point = |v: &mut Value| v["proof"] = format!("0x{}", "01".repeat(256)).into();
     assert!(verdict("all/g.json", &point, 1).contains("not on the curve"));
     let (told, _) = shop.json(&["verify", &all]);
-    assert_eq!(told["valid"], 3);
+    assert_eq!(told["valid"], 4);
     let codes: Vec<i64> =
         told["proofs"].as_array().unwrap().iter().map(|one| one["code"].as_i64().unwrap()).collect();
-    assert_eq!(codes, [0, 0, 2, 3, 3, 1, 1, 0]);
+    assert_eq!(codes, [0, 0, 2, 3, 3, 1, 1, 0, 0]);
 }
 
 #[test]
@@ -100,7 +109,9 @@ fn a_key_that_is_missing_of_another_circuit_or_damaged_is_told_so() {
     // Another key of the same circuit.
     let other = Workshop::with(&["position-2"]);
     assert_eq!(verify(&["--keys", &other.path("proof-keys")]).1, 3);
-    let nothing = shop.proof(&["verify", &shop.path("proof-keys")]);
-    assert_eq!(nothing.status.code(), Some(2));
-    assert!(stderr(&nothing).contains("no .json file"), "{}", stderr(&nothing));
+    for (path, why) in [("proof-keys", "no .json file"), ("nowhere", "cannot be read")] {
+        let (told, code) = shop.json(&["verify", &shop.path(path)]);
+        assert_eq!((code, &told["valid"]), (2, &json!(0)));
+        assert!(told["proofs"][0]["reason"].as_str().unwrap().contains(why), "{told}");
+    }
 }

@@ -2,13 +2,14 @@
 
 use crate::support::{phalanx, stderr, stdout};
 use phalanx_circuits::{
-    native::{AgentState, Fr, Selector, Tree, beat_digest, tenant_field},
-    witness::{BoundPolicy, BoundRule, IntegrityWitness, PositionWitness, Witness},
+    native::{Action, AgentState, Fr, Selector, Tree, beat_digest, capacity_hash, tenant_field},
+    witness::{ActionWitness, BoundPolicy, BoundRule, IntegrityWitness, PositionWitness, Witness},
 };
 use phalanx_geometry::{Curvature, Reach};
 use phalanx_types::{
     AgentId, GpuRequest, Hash, Height, Name, Resources,
     agent::{AgentSeed, Position},
+    resources::WorkerResources,
     units::CheckpointNumber,
 };
 use serde_json::Value;
@@ -63,6 +64,26 @@ fn integrity() -> IntegrityWitness {
     IntegrityWitness { checkpoint: CheckpointNumber(7), first, from, receipts_roots, path }
 }
 
+/// An action that moved the agent to there.
+fn action() -> ActionWitness {
+    let PositionWitness { checkpoint, agent: after, policy, .. } = position(4);
+    let mut before = after.clone();
+    before.nonce -= 1;
+    before.position.0[0] -= 1 << 30;
+    let worker = WorkerResources { cpu_milli: 4_000, memory_mib: 8_000, gpus: 0 };
+    let action = Action {
+        index: 11,
+        before: before.leaf().unwrap(),
+        after: after.leaf().unwrap(),
+        policy_root: after.policy_root,
+        capacity_hash: capacity_hash(&worker),
+        beat: Height(3),
+    };
+    let path = Tree::new(vec![Fr::from(5), action.leaf()]).unwrap().path(1).unwrap();
+    let (index, beat) = (action.index, action.beat);
+    ActionWitness { checkpoint, before, after, policy, worker, index, beat, path }
+}
+
 impl Workshop {
     /// With keys for development of these circuits.
     pub fn with(circuits: &[&str]) -> Self {
@@ -111,6 +132,10 @@ impl Workshop {
     pub fn position(&self, nonce: u64) -> String {
         let text = Witness::Position(position(nonce)).to_json().unwrap();
         self.write(&format!("position-{nonce}.witness"), &text)
+    }
+
+    pub fn action(&self) -> String {
+        self.write("action.witness", &Witness::Action(action()).to_json().unwrap())
     }
 
     pub fn integrity(&self) -> String {

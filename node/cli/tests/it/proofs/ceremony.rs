@@ -1,0 +1,57 @@
+//! A real ceremony, run by snarkjs over what the command exports.
+
+use super::workshop::Workshop;
+use crate::support::stderr;
+use serde_json::{Value, json};
+use std::process::Command;
+
+/// Runs snarkjs in the folder, named by `PHALANX_SNARKJS` (a path to its `cli.cjs`).
+fn snarkjs(shop: &Workshop, line: &str) -> String {
+    let cli = std::env::var("PHALANX_SNARKJS").expect("set PHALANX_SNARKJS to the path of snarkjs' cli.cjs");
+    let run = Command::new("node").arg(cli).args(line.split(' ')).current_dir(&shop.folder).output().unwrap();
+    let text = String::from_utf8_lossy(&run.stdout).into_owned();
+    assert!(run.status.success(), "{line}: {text}");
+    text
+}
+
+#[test]
+#[ignore = "slow: runs a ceremony in snarkjs, which scripts/test --slow names by PHALANX_SNARKJS"]
+fn keys_of_a_ceremony_prove_verify_and_are_kept_slow() {
+    let shop = Workshop { folder: tempfile::tempdir().unwrap() };
+    let r1cs = shop.proof(&["r1cs", "position-2"]);
+    std::fs::write(shop.path("c.r1cs"), r1cs.stdout).unwrap();
+    for line in [
+        "powersoftau new bn128 13 p0.ptau",
+        "powersoftau contribute p0.ptau p1.ptau --name=one -e=first",
+        "powersoftau prepare phase2 p1.ptau p.ptau",
+        "groth16 setup c.r1cs p.ptau c0.zkey",
+        "zkey contribute c0.zkey c1.zkey --name=two -e=second",
+    ] {
+        snarkjs(&shop, line);
+    }
+    let transcript = shop.write("transcript", &snarkjs(&shop, "zkey verify c.r1cs p.ptau c1.zkey"));
+    let import = |zkey: &str| {
+        shop.proof(&["import-zkey", "position-2", &shop.path(zkey), "--transcript", &transcript, "--force"])
+    };
+    let run = import("c0.zkey");
+    assert_eq!(run.status.code(), Some(1));
+    assert!(stderr(&run).contains("everybody can forge"), "{}", stderr(&run));
+    assert!(import("c1.zkey").status.success());
+    let kept = import("c1.zkey");
+    assert_eq!(kept.status.code(), Some(1));
+    assert!(stderr(&kept).contains("never overwritten"), "{}", stderr(&kept));
+
+    let proof = shop.proven("p.json", 1);
+    let (told, code) = shop.json(&["verify", &proof]);
+    let hash = phalanx_types::Hash::sha3(shop.read("transcript").as_bytes());
+    assert_eq!(code, 0);
+    assert_eq!(told["proofs"][0]["trusted"]["provenance"], json!({"CEREMONY": {"transcript": hash}}));
+    let (call, _) = shop.json(&["export", "--format", "solidity", &proof]);
+    assert_eq!(call["arguments"][1], Value::from(format!("0x{hash}")));
+
+    // The key that snarkjs takes out of the .zkey verifies what we export.
+    snarkjs(&shop, "zkey export verificationkey c1.zkey vk.json");
+    let out = shop.path("out");
+    assert_eq!(shop.json(&["export", "--format", "snarkjs", &proof, "--out", &out]).1, 0);
+    assert!(snarkjs(&shop, "groth16 verify vk.json out/public.json out/proof.json").contains("OK!"));
+}
