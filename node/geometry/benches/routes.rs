@@ -134,14 +134,12 @@ impl Mesh<'_> {
     /// All messages of flows, one a pair: those sent, those that arrived, and the mean
     /// number of paths. Probes are not counted but for what they cost.
     fn flows(&self, pairs: &[Pair], cost: &mut Cost) -> (usize, Vec<Traveller>, f64) {
-        let flow = |p: &Pair| {
-            Flow::new(p.from, p.to, self.places[p.to as usize].clone(), PATHS_MAX, 0).unwrap()
-        };
+        let flow =
+            |p: &Pair| Flow::new(p.from, p.to, self.places[p.to as usize].clone(), PATHS_MAX, 0).unwrap();
         let mut flows: Vec<Flow<u32>> = pairs.iter().map(flow).collect();
         let send = |flows: &mut [Flow<u32>]| -> Vec<Traveller> {
-            let first = |(pair, flow): (usize, &mut Flow<u32>)| {
-                self.traveller(pairs, pair, flow.message(1).unwrap())
-            };
+            let first =
+                |(pair, flow): (usize, &mut Flow<u32>)| self.traveller(pairs, pair, flow.message(1).unwrap());
             flows.iter_mut().enumerate().map(first).collect()
         };
         let mut all = self.carry(send(&mut flows), cost);
@@ -204,7 +202,8 @@ fn read(path: &str) -> Graph {
         let mut numbers = line.split_whitespace().map(str::parse);
         Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
     };
-    let links: Vec<(u32, u32)> = text.lines().filter(|line| !line.starts_with('#')).filter_map(link).collect();
+    let links: Vec<(u32, u32)> =
+        text.lines().filter(|line| !line.starts_with('#')).filter_map(link).collect();
     let nodes = links.iter().map(|(a, b)| a.max(b) + 1).max().unwrap_or(0);
     Graph::new(nodes as usize, links)
 }
@@ -243,10 +242,22 @@ fn main() {
         plan.dimension,
         began.elapsed().as_secs_f64()
     );
-    println!("goals: {GOAL_DELIVERED} % delivered, mean stretch {GOAL_STRETCH} or less; “of” is the part of the goal");
+    println!(
+        "goals: {GOAL_DELIVERED} % delivered, mean stretch {GOAL_STRETCH} or less; “of” is the part of the goal"
+    );
     println!(
         "{:<22}{:<14}{:>11}{:>7}{:>9}{:>7}{:>7}{:>6}{:>7}{:>8}{:>8}",
-        "algorithm", "nodes", "delivered %", "of", "stretch", "of", "p99", "most", "paths", "header", "µs/hop"
+        "algorithm",
+        "nodes",
+        "delivered %",
+        "of",
+        "stretch",
+        "of",
+        "p99",
+        "most",
+        "paths",
+        "header",
+        "µs/hop"
     );
     let mut chance = Chance(11);
     let removed: Vec<bool> = (0..graph.len()).map(|_| chance.below(10) == 0).collect();

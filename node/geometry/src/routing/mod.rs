@@ -44,13 +44,13 @@ pub use walk::{Reason, Step};
 /// Most hops of a message.
 pub const HOPS_MAX: u16 = 8_192;
 /// Most nodes that a message remembers.
-pub const TRAIL_MAX: usize = 1_024;
+pub const TRAIL_MAX: usize = 2_048;
 /// Most nodes that a message is told to go through, or to keep away from.
 pub const PATH_MAX: usize = 256;
 /// Most neighbours that a node has or tells.
 pub const NEIGHBOURS_MAX: usize = 4_096;
 /// Most bytes of an encoded message, enough for ids of 32 bytes.
-pub const HEADER_BYTES_MAX: usize = 1 << 16;
+pub const HEADER_BYTES_MAX: usize = 1 << 17;
 
 // A sweep and a thorough search of all that a trail holds.
 const _: () = assert!(HOPS_MAX as usize >= 4 * TRAIL_MAX);
@@ -60,16 +60,7 @@ const _: () =
 
 /// The configuration's `routing_algorithm`.
 #[derive(
-    Clone,
-    Copy,
-    Debug,
-    PartialEq,
-    Eq,
-    PartialOrd,
-    Ord,
-    Hash,
-    borsh::BorshSerialize,
-    borsh::BorshDeserialize,
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, borsh::BorshSerialize, borsh::BorshDeserialize,
 )]
 pub enum Algorithm {
     /// `greedy_forwarding`: to where the way that is left is shortest.

@@ -45,7 +45,7 @@ pub struct Plan {
 impl Default for Plan {
     /// As bench `routes` has them: with fewer dimensions or rounds, ways are longer.
     fn default() -> Self {
-        Self { dimension: 24, seed: 1, rounds: 30 }
+        Self { dimension: 32, seed: 1, rounds: 30 }
     }
 }
 

@@ -8,9 +8,9 @@ use std::cmp::Reverse;
 /// random ones.
 const PIVOTS: usize = 100;
 /// Random partners of a node.
-const RANDOM: usize = 100;
+const RANDOM: usize = 200;
 /// Partners of a node at two hops: look-ahead tells them apart by their places.
-const SECOND: usize = 20;
+const SECOND: usize = 40;
 
 /// Two nodes and the hops between them, at least one.
 #[derive(Clone, Copy, Debug)]

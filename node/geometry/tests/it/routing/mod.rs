@@ -1,0 +1,279 @@
+//! Messages that find their way by position: they arrive whenever a path is left, whatever
+//! the positions are, whatever neighbours tell, and whatever fails between hops.
+
+mod flow;
+mod header;
+
+use phalanx_geometry::{
+    Error,
+    graph::Graph,
+    routing::{Algorithm, Message, NEIGHBOURS_MAX, Neighbour, Reason, Step, View},
+};
+use phalanx_types::agent::{COORDINATE_FRACTION_BITS, Position};
+use proptest::prelude::*;
+use std::collections::BTreeSet;
+
+/// A small generator whose numbers never change.
+struct Chance(u64);
+
+impl Chance {
+    fn below(&mut self, n: usize) -> usize {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (((self.0 >> 11) as u128 * n.max(1) as u128) >> 53) as usize
+    }
+
+    fn place(&mut self, dimension: usize) -> Position {
+        let side = 1_i64 << COORDINATE_FRACTION_BITS;
+        // Inside of the ball in any dimension up to 16.
+        Position((0..dimension).map(|_| self.below(side as usize / 2) as i64 - side / 4).collect())
+    }
+
+    /// A connected graph: a random tree and some more links.
+    fn graph(&mut self, nodes_max: usize) -> Graph {
+        let nodes = 2 + self.below(nodes_max - 1);
+        let mut links: Vec<(u32, u32)> = (1..nodes).map(|n| (self.below(n) as u32, n as u32)).collect();
+        for _ in 0..self.below(2 * nodes) {
+            links.push((self.below(nodes) as u32, self.below(nodes) as u32));
+        }
+        Graph::new(nodes, links)
+    }
+}
+
+/// What nodes tell of their neighbours.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Tells {
+    /// Those that are live.
+    Truth,
+    /// Those of before anything failed.
+    Old,
+    /// None yet.
+    Nothing,
+    /// Others, at other places.
+    Lies,
+}
+
+impl Tells {
+    const ALL: [Self; 4] = [Self::Truth, Self::Old, Self::Nothing, Self::Lies];
+}
+
+/// A graph some of whose links and nodes have failed.
+struct Mesh {
+    graph: Graph,
+    places: Vec<Position>,
+    tells: Tells,
+    dead: BTreeSet<u32>,
+    cut: BTreeSet<(u32, u32)>,
+}
+
+impl Mesh {
+    fn new(chance: &mut Chance, nodes_max: usize) -> Self {
+        let graph = chance.graph(nodes_max);
+        let dimension = 2 + chance.below(7);
+        let places = (0..graph.len()).map(|_| chance.place(dimension)).collect();
+        let tells = Tells::ALL[chance.below(4)];
+        Self { graph, places, tells, dead: BTreeSet::new(), cut: BTreeSet::new() }
+    }
+
+    fn live(&self, node: u32) -> Vec<u32> {
+        let is_live = |other: &u32| !self.dead.contains(other) && !self.cut.contains(&pair(node, *other));
+        self.graph.neighbours(node).iter().copied().filter(is_live).collect()
+    }
+
+    fn are_joined(&self, from: u32, to: u32) -> bool {
+        let (mut seen, mut open) = (BTreeSet::from([from]), vec![from]);
+        while let Some(node) = open.pop() {
+            open.extend(self.live(node).into_iter().filter(|next| seen.insert(*next)));
+        }
+        seen.contains(&to)
+    }
+
+    /// Something fails, but never who holds the message or whom it is for.
+    fn fail(&mut self, chance: &mut Chance, spared: [u32; 2]) {
+        let node = chance.below(self.graph.len()) as u32;
+        if chance.below(3) == 0 && !spared.contains(&node) {
+            self.dead.insert(node);
+        } else if let Some(other) = self.live(node).first() {
+            self.cut.insert(pair(node, *other));
+        }
+    }
+
+    fn told(&self, node: u32) -> Vec<(u32, &Position)> {
+        let nodes = self.graph.len() as u32;
+        let list = match self.tells {
+            Tells::Truth => self.live(node),
+            Tells::Old => self.graph.neighbours(node).to_vec(),
+            Tells::Nothing => Vec::new(),
+            Tells::Lies => (0..node % 7).map(|i| (node * 31 + i * 17) % (nodes + 5)).collect(),
+        };
+        let place = |id: u32| match self.tells {
+            Tells::Lies => &self.places[((id + node) % nodes) as usize],
+            _ => &self.places[id as usize],
+        };
+        list.into_iter().map(|id| (id, place(id))).collect()
+    }
+
+    fn view(&self, at: u32, loads: impl Fn(u32) -> u32) -> View<u32> {
+        let neighbour = |id: u32| Neighbour {
+            id,
+            position: &self.places[id as usize],
+            load_ppm: loads(id),
+            neighbours: self.told(id),
+        };
+        let neighbours: Vec<Neighbour<'_, u32>> = self.live(at).into_iter().map(neighbour).collect();
+        View::new(at, &self.places[at as usize], &neighbours).unwrap()
+    }
+
+    fn next(&self, message: &Message<u32>, at: u32, loads: impl Fn(u32) -> u32) -> Step<u32> {
+        message.next(&self.view(at, loads)).unwrap()
+    }
+}
+
+fn pair(a: u32, b: u32) -> (u32, u32) {
+    (a.min(b), a.max(b))
+}
+
+const FAILURES_MAX: usize = 8;
+
+/// One message through a graph that falls apart around it.
+fn travels(seed: u64) {
+    let mut chance = Chance(seed);
+    let mut mesh = Mesh::new(&mut chance, 200);
+    let nodes = mesh.graph.len();
+    let (from, to) = (chance.below(nodes) as u32, chance.below(nodes) as u32);
+    let algorithm = Algorithm::ALL[chance.below(3)];
+    let failures = chance.below(FAILURES_MAX + 1);
+    let mut message = Message::new(algorithm, from, to, mesh.places[to as usize].clone()).unwrap();
+    let (mut at, mut hops, mut failed) = (from, 0, 0);
+    loop {
+        message.check().unwrap();
+        match mesh.next(&message, at, |id| id % 7 * 300_000) {
+            Step::Deliver => {
+                assert_eq!(at, to);
+                break;
+            }
+            Step::Forward(next, changed) => {
+                // What fails, fails while the message waits: the holder asks again.
+                if failed < failures && chance.below(3) == 0 {
+                    mesh.fail(&mut chance, [at, to]);
+                    failed += 1;
+                    continue;
+                }
+                assert!(mesh.live(at).contains(&next), "{seed}: it goes over links that are there");
+                (at, message) = (next, changed);
+                hops += 1;
+            }
+            Step::GiveUp(reason) => {
+                assert_eq!(reason, Reason::Unreachable, "{seed}");
+                assert!(!mesh.are_joined(at, to), "{seed}: given up though a path is left");
+                break;
+            }
+        }
+    }
+    // True lists need no thorough search.
+    let searches = if mesh.tells == Tells::Truth && failed == 0 { 1 } else { 2 };
+    let most = 2 * searches * nodes * (failed + 1);
+    assert!(hops <= most, "{seed}: {hops} hops in {nodes} nodes, {failed} failures");
+}
+
+#[test]
+fn a_message_arrives_whenever_a_path_is_left_in_10_000_graphs_that_fall_apart() {
+    for seed in 0..10_000 {
+        travels(seed);
+    }
+}
+
+#[test]
+fn a_message_with_no_hops_left_says_so() {
+    let mut chance = Chance(5);
+    let mesh = Mesh::new(&mut chance, 20);
+    let mut message = Message::new(Algorithm::GradientFlow, 0, 1, mesh.places[1].clone()).unwrap();
+    message.hops_left = 0;
+    assert_eq!(mesh.next(&message, 0, |_| 0), Step::GiveUp(Reason::HopLimit));
+}
+
+#[test]
+fn congestion_lengthens_the_way_and_the_flow_takes_another_one() {
+    // A square: from 0 to 3 over 1, which is nearer, or over 2.
+    let at = |x: i64, y: i64| Position(vec![x << 36, y << 36]);
+    let mesh = Mesh {
+        graph: Graph::new(4, [(0, 1), (0, 2), (1, 3), (2, 3)]),
+        places: vec![at(-8, 0), at(0, 1), at(0, -2), at(8, 0)],
+        tells: Tells::Truth,
+        dead: BTreeSet::new(),
+        cut: BTreeSet::new(),
+    };
+    let message = |algorithm| Message::new(algorithm, 0, 3, mesh.places[3].clone()).unwrap();
+    let first =
+        |algorithm, full: u32| match mesh.next(&message(algorithm), 0, |id| if id == 1 { full } else { 0 }) {
+            Step::Forward(next, _) => next,
+            other => panic!("{other:?}"),
+        };
+    assert_eq!(first(Algorithm::GradientFlow, 0), 1);
+    assert_eq!(first(Algorithm::GradientFlow, 900_000), 2);
+    assert_eq!(first(Algorithm::GreedyForwarding, 900_000), 1);
+}
+
+#[test]
+fn a_link_that_fails_or_fills_up_changes_the_view() {
+    let mut chance = Chance(11);
+    let mesh = Mesh { tells: Tells::Truth, ..Mesh::new(&mut chance, 40) };
+    let at = (0..mesh.graph.len() as u32).max_by_key(|n| mesh.graph.neighbours(*n).len()).unwrap();
+    let target = (0..mesh.graph.len() as u32).find(|n| *n != at && !mesh.live(at).contains(n)).unwrap();
+    let place = mesh.places[target as usize].clone();
+    let message = Message::new(Algorithm::GradientFlow, at, target, place).unwrap();
+    let mut view = mesh.view(at, |_| 0);
+    let mut left = BTreeSet::from_iter(mesh.live(at));
+    // Each neighbour is full as soon as it was chosen: another one is.
+    let Step::Forward(first, _) = message.next(&view).unwrap() else { panic!() };
+    view.set_load(first, u32::MAX);
+    assert!(!matches!(message.next(&view).unwrap(), Step::Forward(to, _) if to == first));
+    // Each neighbour fails as soon as it was chosen: all are tried, and no other.
+    while let Step::Forward(to, _) = message.next(&view).unwrap() {
+        assert!(view.is_linked(to) && left.remove(&to));
+        view.cut(to);
+    }
+    assert!(left.is_empty(), "{left:?} were not tried");
+}
+
+#[test]
+fn two_hops_are_looked_ahead() {
+    // 1 is nearer to 4 than 2 is, but the neighbour of 2 is nearest.
+    let at = |x: i64, y: i64| Position(vec![x << 36, y << 36]);
+    let mesh = Mesh {
+        graph: Graph::new(6, [(0, 1), (0, 2), (1, 5), (2, 3), (3, 4), (5, 4)]),
+        places: vec![at(-8, 0), at(0, 0), at(-8, 8), at(7, 1), at(8, 0), at(-2, -8)],
+        tells: Tells::Truth,
+        dead: BTreeSet::new(),
+        cut: BTreeSet::new(),
+    };
+    let message = Message::new(Algorithm::GreedyForwarding, 0, 4, mesh.places[4].clone()).unwrap();
+    assert!(matches!(mesh.next(&message, 0, |_| 0), Step::Forward(2, _)));
+    let silent = Mesh { tells: Tells::Nothing, ..mesh };
+    assert!(matches!(silent.next(&message, 0, |_| 0), Step::Forward(1, _)));
+}
+
+#[test]
+fn views_that_are_none_are_refused() {
+    let place = Position(vec![0, 0]);
+    let view = |position: &Position, count: usize| {
+        let neighbours = vec![(7_u32, position); count];
+        View::new(0, &place, &[Neighbour { id: 1_u32, position, load_ppm: 0, neighbours }]).map(|_| ())
+    };
+    assert_eq!(view(&place, NEIGHBOURS_MAX), Ok(()));
+    assert!(matches!(view(&place, NEIGHBOURS_MAX + 1), Err(Error::PartCount { .. })));
+    assert!(matches!(view(&Position(vec![0, 0, 0]), 1), Err(Error::DimensionMismatch { .. })));
+    assert_eq!(view(&Position(vec![1 << 41, 0]), 1), Err(Error::OutsideBall));
+}
+
+#[test]
+fn algorithms_are_called_as_the_documents_call_them() {
+    let names = Algorithm::ALL.map(Algorithm::name);
+    assert_eq!(names, ["greedy_forwarding", "multipath_hyperbolic", "gradient_flow"]);
+}
+
+proptest! {
+    #[test]
+    fn graphs_that_nobody_has_looked_at_are_no_harder(seed in any::<u64>()) {
+        travels(seed);
+    }
+}
