@@ -85,23 +85,15 @@ impl<N: Ord + Copy> View<N> {
             fixed::same_dimension(place.dimension(), position.0.len())?;
             known.push((id, Point::try_from(position)?));
         }
-        let slot = |id: &N| known.binary_search_by_key(id, |(id, _)| *id).ok();
-        let mut links = Vec::with_capacity(sorted.len());
-        for neighbour in sorted {
-            let Some((slot_of, (_, point))) = slot(&neighbour.id).and_then(|s| Some((s, known.get(s)?)))
-            else {
-                continue;
-            };
-            let list = &neighbour.neighbours;
-            links.push(Link {
-                id: neighbour.id,
-                slot: slot_of,
-                length: place.length_to(point)?,
-                load_ppm: neighbour.load_ppm,
-                beyond: (!list.is_empty()).then(|| list.iter().filter_map(|(id, _)| slot(id)).collect()),
-            });
+        let mut view = Self { here, known, links: Vec::with_capacity(sorted.len()) };
+        for Neighbour { id, position, load_ppm, neighbours: list } in sorted {
+            let Some(slot) = view.slot(id) else { continue };
+            let length = place.length_to(&Point::try_from(*position)?)?;
+            let beyond = list.iter().filter_map(|(id, _)| view.slot(id)).collect();
+            let beyond = (!list.is_empty()).then_some(beyond);
+            view.links.push(Link { id: *id, slot, length, load_ppm: *load_ppm, beyond });
         }
-        Ok(Self { here, known, links })
+        Ok(view)
     }
 
     /// Whose view it is.
@@ -134,6 +126,10 @@ impl<N: Ord + Copy> View<N> {
 
     fn link(&self, id: N) -> Result<usize, usize> {
         self.links.binary_search_by_key(&id, |link| link.id)
+    }
+
+    fn slot(&self, id: &N) -> Option<usize> {
+        self.known.binary_search_by_key(id, |(id, _)| *id).ok()
     }
 
     /// The neighbour by which the way to the target is shortest, of equals the one
@@ -170,16 +166,16 @@ impl<N: Ord + Copy> View<N> {
     /// target: zero for the target alone, infinite where the message must not go.
     fn nearness(&self, query: &Query<'_, N>, target: &Point) -> Result<Vec<f64>, Error> {
         let mut nearness = Vec::with_capacity(self.known.len());
-        for (id, point) in &self.known {
+        for (_, point) in &self.known {
             fixed::same_dimension(point.dimension(), target.dimension())?;
-            nearness.push(if *id == query.target {
-                0.0
-            } else if query.been.binary_search(id).is_ok() || query.avoid.binary_search(id).is_ok() {
-                f64::INFINITY
-            } else {
-                let apart = sum_by(point.coordinates(), target.coordinates(), |x, t| (x - t) * (x - t));
-                (apart / point.gap()).max(f64::MIN_POSITIVE)
-            });
+            let apart = sum_by(point.coordinates(), target.coordinates(), |x, t| (x - t) * (x - t));
+            nearness.push((apart / point.gap()).max(f64::MIN_POSITIVE));
+        }
+        let closed = query.been.iter().chain(query.avoid).map(|id| (id, f64::INFINITY));
+        for (id, value) in closed.chain([(&query.target, 0.0)]) {
+            if let Some(own) = self.slot(id).and_then(|slot| nearness.get_mut(slot)) {
+                *own = value;
+            }
         }
         Ok(nearness)
     }
@@ -197,8 +193,7 @@ impl<N: Ord + Copy> View<N> {
                 }
             }
         }
-        let target = self.known.binary_search_by_key(&query.target, |(id, _)| *id);
-        if let Some(shown) = target.ok().and_then(|slot| shown.get_mut(slot)) {
+        if let Some(shown) = self.slot(&query.target).and_then(|slot| shown.get_mut(slot)) {
             *shown = false;
         }
         shown
