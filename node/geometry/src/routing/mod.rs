@@ -47,7 +47,7 @@ pub const HOPS_MAX: u16 = 8_192;
 pub const TRAIL_MAX: usize = 2_048;
 /// Most nodes that a message is told to go through, or to keep away from.
 pub const PATH_MAX: usize = 256;
-/// Most neighbours that a node has or tells.
+/// Most neighbours that a node has, and most that it hears of from one.
 pub const NEIGHBOURS_MAX: usize = 4_096;
 /// Most bytes of an encoded message, enough for ids of 32 bytes.
 pub const HEADER_BYTES_MAX: usize = 1 << 17;

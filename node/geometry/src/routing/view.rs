@@ -3,7 +3,7 @@
 use super::{Algorithm, NEIGHBOURS_MAX};
 use crate::{Error, Point, fixed, point::sum_by};
 use phalanx_types::agent::Position;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, btree_map::Entry};
 
 /// A neighbour that can be sent to now.
 #[derive(Clone, Debug)]
@@ -60,36 +60,47 @@ pub(super) struct Query<'a, N> {
 impl<N: Ord + Copy> View<N> {
     /// What the node `here` at `position` knows.
     ///
-    /// Where neighbours disagree about the position of a node, the neighbour with the
-    /// lowest id is believed, and each about itself: positions decide about the length
-    /// of ways only.
+    /// What neighbours tell may be untrue, and lengthens ways at most. Told nodes at
+    /// positions that are not valid are left out, and so is what is longer than
+    /// [`NEIGHBOURS_MAX`]. Where neighbours disagree about the position of a node, the
+    /// one with the lowest id is believed, and each about itself.
     ///
     /// # Errors
-    /// When a position is not valid or has another dimension than the own one, or there
-    /// are more than [`NEIGHBOURS_MAX`] neighbours or neighbours of one.
+    /// When the own position or that of a neighbour is not valid, their dimensions
+    /// differ, or there are more than [`NEIGHBOURS_MAX`] neighbours.
     pub fn new(here: N, position: &Position, neighbours: &[Neighbour<'_, N>]) -> Result<Self, Error> {
-        let place = Point::try_from(position)?;
-        let counts = neighbours.iter().map(|n| n.neighbours.len()).chain([neighbours.len()]);
-        if let Some(found) = counts.max().filter(|found| *found > NEIGHBOURS_MAX) {
-            return Err(Error::PartCount { what: "a list of neighbours", found, max: NEIGHBOURS_MAX });
+        if neighbours.len() > NEIGHBOURS_MAX {
+            let found = neighbours.len();
+            return Err(Error::PartCount { what: "a view", found, max: NEIGHBOURS_MAX });
         }
+        let place = Point::try_from(position)?;
         let mut sorted: Vec<&Neighbour<'_, N>> = neighbours.iter().filter(|n| n.id != here).collect();
         sorted.sort_by_key(|n| n.id);
         sorted.dedup_by_key(|n| n.id);
-        let mut places: BTreeMap<N, &Position> = sorted.iter().map(|n| (n.id, n.position)).collect();
-        for (id, position) in sorted.iter().flat_map(|n| &n.neighbours).filter(|(id, _)| *id != here) {
-            places.entry(*id).or_insert(position);
+        let mut places = BTreeMap::new();
+        for neighbour in &sorted {
+            fixed::same_dimension(place.dimension(), neighbour.position.0.len())?;
+            places.insert(neighbour.id, Point::try_from(neighbour.position)?);
         }
-        let mut known = Vec::with_capacity(places.len());
-        for (id, position) in places {
-            fixed::same_dimension(place.dimension(), position.0.len())?;
-            known.push((id, Point::try_from(position)?));
+        let told = sorted.iter().flat_map(|n| n.neighbours.iter().take(NEIGHBOURS_MAX));
+        for (id, position) in
+            told.filter(|(id, position)| *id != here && position.0.len() == place.dimension())
+        {
+            if let Entry::Vacant(entry) = places.entry(*id)
+                && let Ok(point) = Point::try_from(*position)
+            {
+                entry.insert(point);
+            }
         }
+        let known = places.into_iter().collect();
         let mut view = Self { here, known, links: Vec::with_capacity(sorted.len()) };
-        for Neighbour { id, position, load_ppm, neighbours: list } in sorted {
-            let Some(slot) = view.slot(id) else { continue };
-            let length = place.length_to(&Point::try_from(*position)?)?;
-            let beyond = list.iter().filter_map(|(id, _)| view.slot(id)).collect();
+        for Neighbour { id, load_ppm, neighbours: list, .. } in sorted {
+            let Some((slot, (_, point))) = view.slot(id).and_then(|slot| Some((slot, view.known.get(slot)?)))
+            else {
+                continue;
+            };
+            let length = place.length_to(point)?;
+            let beyond = list.iter().take(NEIGHBOURS_MAX).filter_map(|(id, _)| view.slot(id)).collect();
             let beyond = (!list.is_empty()).then_some(beyond);
             view.links.push(Link { id: *id, slot, length, load_ppm: *load_ppm, beyond });
         }

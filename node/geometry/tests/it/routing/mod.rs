@@ -253,16 +253,25 @@ fn two_hops_are_looked_ahead() {
 }
 
 #[test]
-fn views_that_are_none_are_refused() {
+fn what_a_neighbour_tells_cannot_break_a_view_and_what_it_is_can() {
     let place = Position(vec![0, 0]);
-    let view = |position: &Position, count: usize| {
-        let neighbours = vec![(7_u32, position); count];
-        View::new(0, &place, &[Neighbour { id: 1_u32, position, load_ppm: 0, neighbours }]).map(|_| ())
+    let view = |position: &Position, told: &Position| {
+        let neighbours = vec![(7, told); 2 * NEIGHBOURS_MAX];
+        View::new(0_u32, &place, &[Neighbour { id: 1, position, load_ppm: 0, neighbours }])
     };
-    assert_eq!(view(&place, NEIGHBOURS_MAX), Ok(()));
-    assert!(matches!(view(&place, NEIGHBOURS_MAX + 1), Err(Error::PartCount { .. })));
-    assert!(matches!(view(&Position(vec![0, 0, 0]), 1), Err(Error::DimensionMismatch { .. })));
-    assert_eq!(view(&Position(vec![1 << 41, 0]), 1), Err(Error::OutsideBall));
+    let (flat, deep) = (Position(vec![1 << 41, 0]), Position(vec![0, 0, 0]));
+    for told in [&place, &flat, &deep] {
+        let message = Message::new(Algorithm::GreedyForwarding, 0, 9, place.clone()).unwrap();
+        let step = message.next(&view(&place, told).unwrap()).unwrap();
+        assert!(matches!(step, Step::Forward(1, _)));
+    }
+    let refused = |position| view(position, &place).unwrap_err();
+    assert_eq!(refused(&flat), Error::OutsideBall);
+    assert_eq!(refused(&deep), Error::DimensionMismatch { expected: 2, found: 3 });
+    let many: Vec<Neighbour<'_, u32>> = (1..=NEIGHBOURS_MAX as u32 + 1)
+        .map(|id| Neighbour { id, position: &place, load_ppm: 0, neighbours: Vec::new() })
+        .collect();
+    assert!(matches!(View::new(0, &place, &many), Err(Error::PartCount { .. })));
 }
 
 #[test]
