@@ -25,6 +25,24 @@
 //!   [`TRAIL_MAX`] nodes and has at most [`HEADER_BYTES_MAX`] bytes, whoever made it:
 //!   [`Message::decode`] refuses others.
 //!
+//! ```
+//! use phalanx_geometry::routing::{Algorithm, Message, Neighbour, Step, View};
+//! use phalanx_types::agent::Position;
+//!
+//! // Node 0 is linked to 1, and 1 to 2, for which the message is.
+//! let place = |x: i64| Position(vec![x << 38, 0]);
+//! let (own, other, target) = (place(0), place(1), place(2));
+//! let told = vec![(0, &own), (2, &target)];
+//! let view = View::new(0, &own, &[Neighbour { id: 1, position: &other, load_ppm: 0, neighbours: told }])?;
+//!
+//! let message = Message::new(Algorithm::GreedyForwarding, 0_u32, 2, target.clone())?;
+//! let Step::Forward(1, message) = message.next(&view)? else { panic!("1 is the way") };
+//! let bytes = message.encode();
+//! // Node 1, with its own view, goes on from there.
+//! assert_eq!(Message::decode(&bytes), Ok(message));
+//! # Ok::<(), phalanx_geometry::Error>(())
+//! ```
+//!
 //! Why the sweep misses nothing when lists are true: let `V` be where it has been. Take a
 //! path from `V` to the target, without its first part in `V`. Its first node was left
 //! out, so the next one is a neighbour of some node in `V`; there it could have been

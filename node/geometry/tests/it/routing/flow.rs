@@ -8,7 +8,7 @@ use phalanx_geometry::{
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// A message's way to its end; none when it gave up.
-fn arrive(mesh: &Mesh, mut message: Message<u32>, from: u32) -> Option<Message<u32>> {
+pub(super) fn arrive(mesh: &Mesh, mut message: Message<u32>, from: u32) -> Option<Message<u32>> {
     let mut at = from;
     loop {
         match mesh.next(&message, at, |_| 0) {

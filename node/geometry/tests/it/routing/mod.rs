@@ -3,11 +3,12 @@
 
 mod flow;
 mod header;
+mod stretch;
 
 use phalanx_geometry::{
     Error,
     graph::Graph,
-    routing::{Algorithm, Message, NEIGHBOURS_MAX, Neighbour, Reason, Step, View},
+    routing::{Algorithm, Message, NEIGHBOURS_MAX, Neighbour, Reason, Step, TRAIL_MAX, View},
 };
 use phalanx_types::agent::{COORDINATE_FRACTION_BITS, Position};
 use proptest::prelude::*;
@@ -233,6 +234,27 @@ fn a_link_that_fails_or_fills_up_changes_the_view() {
         view.cut(to);
     }
     assert!(left.is_empty(), "{left:?} were not tried");
+}
+
+#[test]
+fn a_message_that_has_been_to_more_nodes_than_it_may_remember_says_so() {
+    // A path, and nobody tells anything: the only way is onwards.
+    let nodes = TRAIL_MAX as u32 + 2;
+    let mesh = Mesh {
+        graph: Graph::new(nodes as usize, (1..nodes).map(|node| (node - 1, node))),
+        places: (0..nodes).map(|node| Position(vec![i64::from(node) << 20, 0])).collect(),
+        tells: Tells::Nothing,
+        dead: BTreeSet::new(),
+        cut: BTreeSet::new(),
+    };
+    let target = nodes - 1;
+    let place = mesh.places[target as usize].clone();
+    let (mut at, mut message) = (0, Message::new(Algorithm::GreedyForwarding, 0, target, place).unwrap());
+    while let Step::Forward(next, changed) = mesh.next(&message, at, |_| 0) {
+        (at, message) = (next, changed);
+    }
+    assert_eq!(mesh.next(&message, at, |_| 0), Step::GiveUp(Reason::TrailFull));
+    assert_eq!(message.trail.len(), TRAIL_MAX);
 }
 
 #[test]
