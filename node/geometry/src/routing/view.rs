@@ -160,14 +160,17 @@ impl<N: Ord + Copy> View<N> {
                 continue;
             }
             let ahead = link.beyond.iter().flatten().map(at).fold(own, f64::min);
-            let mut length = 2.0 * libm::asinh((ahead / target.gap()).sqrt());
-            if query.algorithm == Algorithm::GradientFlow {
+            let way = if query.algorithm == Algorithm::GradientFlow {
                 // A link that is full is longer by its own length.
-                length += link.length.max(fixed::UNIT) * f64::from(link.load_ppm) / 1e6;
-            }
-            let is_better = |(l, o, _): &(f64, f64, N)| length.total_cmp(l).then(own.total_cmp(o)).is_lt();
+                let congestion = link.length.max(fixed::UNIT) * f64::from(link.load_ppm) / 1e6;
+                2.0 * libm::asinh((ahead / target.gap()).sqrt()) + congestion
+            } else {
+                // What grows with the length will do.
+                ahead
+            };
+            let is_better = |(w, o, _): &(f64, f64, N)| way.total_cmp(w).then(own.total_cmp(o)).is_lt();
             if best.as_ref().is_none_or(is_better) {
-                best = Some((length, own, link.id));
+                best = Some((way, own, link.id));
             }
         }
         Ok(best.map(|(_, _, id)| id))
