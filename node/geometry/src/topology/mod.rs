@@ -12,14 +12,16 @@
 //!
 //! - **E1** The places are a function of the graph and the [`Plan`]: the same bits on
 //!   every machine.
-//! - **E2** Every place is valid ([`Position::is_valid`]), and a node's place is its own:
-//!   the pull of pairs is towards their distance, which is never zero.
+//! - **E2** Every place is valid ([`Position::is_valid`]).
+//! - **E3** A hop is one unit of length at curvature 1, and less in a graph so wide that
+//!   its hops would add up to more than [`WANTED_MAX`]. No wanted distance is zero, so
+//!   nodes do not fall together.
 
 mod chance;
 mod pairs;
 mod sheet;
 
-use crate::{Error, fixed, graph::Graph};
+use crate::{Error, fixed, graph::Graph, placing::WANTED_MAX};
 use chance::Chance;
 use pairs::Pair;
 use phalanx_types::agent::Position;
@@ -27,9 +29,6 @@ use sheet::Lifted;
 
 /// Most nodes of a graph: hops are counted from each of them.
 pub const NODES_MAX: usize = 16_384;
-/// The longest distance that is wanted of two nodes, in units of length at curvature 1.
-/// A hop is one unit, and less in a graph so wide that its hops would add up to more.
-pub const WANTED_MAX: f64 = 12.0;
 
 /// How places are made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

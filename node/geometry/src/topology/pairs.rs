@@ -4,6 +4,7 @@ use super::chance::Chance;
 use crate::graph::Graph;
 use std::cmp::Reverse;
 
+// With fewer pairs the ways are longer where nodes have been removed (bench `routes`).
 /// Nodes to which every other one is fitted: half of them those with the most links, half
 /// random ones.
 const PIVOTS: usize = 100;

@@ -2,6 +2,7 @@
 
 use crate::{
     Error, fixed,
+    placing::WANTED_MAX,
     point::{norm_squared, sum_by},
 };
 use phalanx_types::agent::Position;
@@ -9,6 +10,8 @@ use phalanx_types::agent::Position;
 /// The farthest from the origin: the cosine of a distance, up to `e^(2·8)/2`, keeps nine
 /// decimal digits after its terms cancel, and the place keeps 16 bits beside its gap.
 const RADIUS_MAX: f64 = 8.0;
+// Nodes on opposite sides can be as far apart as is ever wanted.
+const _: () = assert!(2.0 * RADIUS_MAX >= WANTED_MAX);
 /// The sine of a distance below which nothing is towards.
 const LEAST: f64 = 1e-6;
 

@@ -3,7 +3,8 @@
 use phalanx_geometry::{
     Ball, Curvature, Error,
     graph::Graph,
-    topology::{NODES_MAX, Plan, WANTED_MAX, embed},
+    placing::WANTED_MAX,
+    topology::{NODES_MAX, Plan, embed},
 };
 use phalanx_types::{Hash, agent::Position};
 
