@@ -70,4 +70,12 @@ pub enum Error {
         /// Dimensions of the ball.
         dimension: usize,
     },
+    /// A graph that is not connected has no distances between its parts.
+    #[error("{reached} of {nodes} nodes can be reached from the first: embed each connected part by itself")]
+    Scattered {
+        /// Nodes that are reached.
+        reached: usize,
+        /// Nodes that there are.
+        nodes: usize,
+    },
 }

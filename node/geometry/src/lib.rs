@@ -52,6 +52,7 @@ pub mod plot;
 mod point;
 mod reach;
 pub mod routing;
+pub mod topology;
 pub mod weights;
 mod wide;
 

@@ -1,30 +1,43 @@
 //! Several paths for what goes from one node to another.
 
-use super::{AVOID_MAX, Algorithm, Message};
-use crate::Error;
+use super::{Algorithm, HOPS_MAX, Message, PATH_MAX};
+use crate::{Error, fixed};
 use phalanx_types::agent::Position;
 
-/// The source's view of `multipath_hyperbolic`: paths that share no node between
-/// their ends, and how much went over each.
+/// The source's part of `multipath_hyperbolic`: paths that share no node between their
+/// ends, and how much went over each.
 ///
-/// A path is learned from the trail of a message that arrived. The next message of
-/// the flow either looks for one more path, keeping away from those that are known,
-/// or takes the known path that has carried least.
+/// A path is learned from the trail of a message that arrived ([`Flow::learn`]). The
+/// first message finds one; then probes without content look for others, keeping away
+/// from those that are known ([`Flow::probe`]); all else goes along the known path that
+/// has carried least ([`Flow::message`]).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Flow<N> {
     source: N,
     target: N,
     position: Position,
     paths_max: usize,
+    longer_max: u16,
     paths: Vec<(Vec<N>, u64)>,
-    searched: bool,
+    /// Whether a probe has been sent since the last path was learned.
+    is_probed: bool,
 }
 
 impl<N: Ord + Copy> Flow<N> {
-    /// A flow over at most `paths_max` paths.
-    #[must_use]
-    pub const fn new(source: N, target: N, position: Position, paths_max: usize) -> Self {
-        Self { source, target, position, paths_max, paths: Vec::new(), searched: false }
+    /// A flow over at most `paths_max` paths, none of which is more than `longer_max`
+    /// hops longer than the shortest of them.
+    ///
+    /// # Errors
+    /// When the target's position is not valid.
+    pub fn new(
+        source: N,
+        target: N,
+        position: Position,
+        paths_max: usize,
+        longer_max: u16,
+    ) -> Result<Self, Error> {
+        fixed::gap(&position)?;
+        Ok(Self { source, target, position, paths_max, longer_max, paths: Vec::new(), is_probed: false })
     }
 
     /// The paths that are known, from source to target.
@@ -32,60 +45,74 @@ impl<N: Ord + Copy> Flow<N> {
         self.paths.iter().map(|(path, _)| path.as_slice())
     }
 
-    /// A message that looks for one more path; none when there are enough, the last
-    /// search found none, or the paths are too long to be kept away from.
+    /// The header of the next message, which has so many bytes: along the path that has
+    /// carried least, of equals the shortest, then the first. With no path it searches.
     ///
     /// # Errors
-    /// When the target's position is not valid.
-    pub fn explore(&self) -> Result<Option<Message<N>>, Error> {
-        let avoid: Vec<N> = self.inner().collect();
-        if self.searched || self.paths.len() >= self.paths_max || avoid.len() > AVOID_MAX {
-            return Ok(None);
+    /// None for a flow that was made.
+    pub fn message(&mut self, bytes: u64) -> Result<Message<N>, Error> {
+        let mut message = self.searching()?;
+        if let Some((path, carried)) =
+            self.paths.iter_mut().min_by_key(|(path, carried)| (*carried, path.len()))
+        {
+            *carried = carried.saturating_add(bytes);
+            message.plan = path.iter().skip(1).rev().copied().collect();
         }
-        let message =
-            Message::new(Algorithm::MultipathHyperbolic, self.source, self.target, self.position.clone())?;
-        Ok(Some(Message { avoid, ..message }))
+        Ok(message)
     }
 
-    /// What a further path must not use: nodes between the ends, and the link
-    /// between the ends, for which the target stands.
-    fn inner(&self) -> impl Iterator<Item = N> {
-        self.paths.iter().flat_map(|(path, _)| match path.as_slice() {
-            [_, target] => vec![*target],
-            [_, inner @ .., _] => inner.to_vec(),
-            _ => Vec::new(),
-        })
+    /// A message without content that looks for one more path. None when no path is
+    /// known yet, there are enough, they are too long to be kept away from, or the last
+    /// probe found none.
+    ///
+    /// # Errors
+    /// None for a flow that was made.
+    pub fn probe(&mut self) -> Result<Option<Message<N>>, Error> {
+        let avoid: Vec<N> = self.paths().flat_map(private).copied().collect();
+        let is_done = self.is_probed || self.paths.len() >= self.paths_max || avoid.len() > PATH_MAX;
+        let Some(hops) = self.hops_min().filter(|_| !is_done) else { return Ok(None) };
+        self.is_probed = true;
+        let hops_left = hops.saturating_add(self.longer_max).min(HOPS_MAX);
+        Ok(Some(Message { hops_left, avoid, ..self.searching()? }))
     }
 
-    /// Learns from a message of [`Flow::explore`] that arrived. A path that shares a
-    /// node with another ends the search for more.
+    fn searching(&self) -> Result<Message<N>, Error> {
+        Message::new(Algorithm::MultipathHyperbolic, self.source, self.target, self.position.clone())
+    }
+
+    /// Hops of the shortest path.
+    fn hops_min(&self) -> Option<u16> {
+        self.paths().map(|path| path.len().saturating_sub(1) as u16).min()
+    }
+
+    /// Learns from a message that arrived. A path that shares a node with another, is
+    /// too long, or does not begin at the source is left out.
     pub fn learn(&mut self, arrived: &Message<N>) {
         let path = arrived.path();
-        let whole = path.first() == Some(&self.source) && path.last() == Some(&self.target);
-        let between = if path.len() == 2 {
-            &path[..]
-        } else {
-            path.get(1..path.len().saturating_sub(1)).unwrap_or(&[])
-        };
-        let shares = self.inner().any(|node| between.contains(&node));
-        if !whole || shares {
-            self.searched = true;
-        } else {
-            self.paths.push((path, 0));
+        let is_whole = path.first() == Some(&self.source) && path.last() == Some(&self.target);
+        let is_shared = self.paths().flat_map(private).any(|node| private(&path).contains(node));
+        if !is_whole || is_shared || self.paths.len() >= self.paths_max || path.len() > PATH_MAX {
+            return;
         }
-    }
-
-    /// The path for the next `bytes`: the one that has carried least, of equals the
-    /// shortest, then the first.
-    pub fn assign(&mut self, bytes: u64) -> Option<&[N]> {
-        let best = self.paths.iter_mut().min_by_key(|(path, carried)| (*carried, path.len()))?;
-        best.1 = best.1.saturating_add(bytes);
-        Some(&best.0)
+        self.paths.push((path, 0));
+        self.is_probed = false;
+        let longest = self.hops_min().map_or(0, usize::from) + usize::from(self.longer_max);
+        self.paths.retain(|(path, _)| path.len() <= longest + 1);
     }
 
     /// Forgets the paths over a node that has failed, and looks for others.
     pub fn forget(&mut self, failed: N) {
         self.paths.retain(|(path, _)| !path.contains(&failed));
-        self.searched = false;
+        self.is_probed = false;
+    }
+}
+
+/// What no other path may use: the nodes between the ends, or the link between the ends,
+/// for which the target stands.
+fn private<N>(path: &[N]) -> &[N] {
+    match path {
+        [_, target] => std::slice::from_ref(target),
+        [_, inner @ .., _] => inner,
+        _ => &[],
     }
 }

@@ -12,4 +12,5 @@ mod placing;
 mod plot;
 mod policy;
 mod routing;
+mod topology;
 mod weights;
