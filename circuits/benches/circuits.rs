@@ -166,7 +166,7 @@ fn trees() {
     let worked = (cpu() - before) / 3.0;
     let audit = median(3, || drop(black_box(Tree::new(leaves[..ACTIONS].to_vec()).unwrap())));
     let mut tree = tree.unwrap();
-    let changed = median(1_000, || tree.set(&[(draw.below(AGENTS), Fr::from(7))]).unwrap().len());
+    let changed = median(1_000, || drop(tree.set(&[(draw.below(AGENTS), Fr::from(7))]).unwrap()));
     let path = median(1_000, || {
         let _ = black_box(tree.path(draw.below(AGENTS)).unwrap());
     });

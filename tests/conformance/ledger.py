@@ -270,7 +270,7 @@ def ledger_trees(beats, receipts):
     """16.6, 16.7 The trees: a function that goes on from one interval's last beat to the next one's, and gives agents
     root, what is stored of the audit tree, and its root."""
     operations = [op for b in beats for signed in b["beat"]["envelopes"] for op in signed["envelope"]["operations"]]
-    workers = {offer["name"]: offer["resources"] for kind, offer in operations if kind == "offer_worker"}
+    workers = {offer["worker"]: offer["resources"] for kind, offer in operations if kind == "offer_worker"}
     agents, digest = Agents(agent_specs(beats), workers), [ZERO]
 
     def interval(first, last):

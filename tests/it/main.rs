@@ -7,4 +7,5 @@ mod mesh;
 mod proofs;
 mod samples;
 mod snapshots;
+mod trees;
 mod verifier;

@@ -213,8 +213,8 @@ impl<K: Kv> Run<'_, K> {
         self.report.begins = begin.base.as_ref().map(|base| base.tip.height);
         self.beats(&genesis, &tip, &begin)?;
         self.receipts(&genesis, &tip, &begin)?;
-        self.checkpoints(&genesis, &tip, &begin)?;
         self.trees(&tip, &begin)?;
+        self.checkpoints(&genesis, &tip, &begin)?;
         self.state(&tip)?;
         if self.facts.blind { Err(Stop::Blind) } else { Ok(()) }
     }

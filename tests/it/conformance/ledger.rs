@@ -45,6 +45,7 @@ pub fn vectors() -> Value {
         "tip": {"height": tip.height, "header_id": tip.header_id, "time": tip.time,
             "next_receipt": tip.next_receipt, "previous_hash": tip.previous_hash, "app_hash": tip.app_hash,
             "checkpoint": tip.checkpoint, "checkpoint_hash": tip.checkpoint_hash,
+            "checkpoint_digest": tip.checkpoint_digest,
             "interval_beat": tip.interval_beat, "interval_receipt": tip.interval_receipt},
     })
 }

@@ -6,7 +6,7 @@ use crate::{
     ledger::{Tip, meta_key, number_key},
     trees::check::{self, Fault},
 };
-use phalanx_types::{Checkpoint, Hash, units::CheckpointNumber};
+use phalanx_types::{Checkpoint, Hash};
 
 impl<K: Kv> Run<'_, K> {
     pub(super) fn trees(&mut self, tip: &Tip, begin: &Begin) -> Check<()> {
@@ -14,39 +14,42 @@ impl<K: Kv> Run<'_, K> {
         let end = self.contiguous(Cf::Audit, known + 1, tip.checkpoint.0)?;
         let mut checkpoints: Vec<Checkpoint> = Vec::new();
         for number in known + 1..end {
-            // One that is missing was noted.
-            if let Some(checkpoint) = self.value(Cf::Checkpoints, &number_key(number))? {
-                checkpoints.push(checkpoint);
-            }
+            checkpoints.extend(self.value::<Checkpoint>(Cf::Checkpoints, &number_key(number))?);
         }
-        let is_whole = checkpoints.len() as u64 == tip.checkpoint.0 - known && self.report.first_gap.is_none();
-        let mut digest = begin.base.as_ref().map_or(Hash::ZERO, |base| base.tip.checkpoint_digest);
-        if begin.base.as_ref().is_some_and(|base| base.tip.checkpoint != CheckpointNumber(known)) {
-            return Err(wrong(Cf::Meta, meta_key::BASE, "its tip is not at its checkpoint"));
-        }
-        for checkpoint in checkpoints.iter().filter(|_| is_whole) {
-            digest = self.fault(check::audit(self.kv, checkpoint, digest))?;
-        }
-        if !is_whole {
+        // Without all of them nothing can be grown again; nonsense in them is named later.
+        let is_sane = |(number, c): (u64, &Checkpoint)| {
+            c.number.0 == number && c.first_beat <= c.last_beat && c.last_beat <= tip.height
+        };
+        let is_whole = checkpoints.len() as u64 == tip.checkpoint.0.saturating_sub(known);
+        if !is_whole || self.report.first_gap.is_some() || !(known + 1..).zip(&checkpoints).all(is_sane) {
             return Ok(());
         }
-        if digest != tip.checkpoint_digest {
-            return Err(wrong(Cf::Meta, meta_key::TIP, "its digest is not that of the last checkpoint's last beat"));
+        let found = self.check_trees(tip, begin, &checkpoints);
+        match found {
+            Ok(()) => Ok(()),
+            Err(Fault::Store(error)) => Err(stored(&error)),
+            Err(Fault::Wrong { cf, key, what }) => Err(wrong(cf, &key, what)),
+            Err(Fault::Missing { cf, key }) => {
+                self.gap(cf, &key, "it is missing");
+                self.facts.blind = true;
+                Ok(())
+            }
         }
-        self.fault(check::nodes(self.kv, &checkpoints))?;
-        self.fault(check::agents(self.kv, known))?;
-        self.fault(check::actions(self.kv, known, tip.checkpoint.0))?;
-        self.fault(check::bindings(self.kv))
     }
 
-    fn fault<T>(&mut self, found: Result<T, Fault>) -> Check<T> {
-        found.map_err(|fault| match fault {
-            Fault::Store(error) => stored(&error),
-            Fault::Wrong { cf, key, what } => wrong(cf, &key, what),
-            Fault::Missing { cf, key } => {
-                self.gap(cf, &key, "it is missing");
-                super::Stop::Blind
-            }
-        })
+    fn check_trees(&self, tip: &Tip, begin: &Begin, checkpoints: &[Checkpoint]) -> Result<(), Fault> {
+        let known = begin.checkpoint.0;
+        let mut digest = begin.base.as_ref().map_or(Hash::ZERO, |base| base.tip.checkpoint_digest);
+        for checkpoint in checkpoints {
+            digest = check::audit(self.kv, checkpoint, digest)?;
+        }
+        if digest != tip.checkpoint_digest {
+            let what = "its digest is not that of the last checkpoint's last beat";
+            return Err(Fault::Wrong { cf: Cf::Meta, key: meta_key::TIP.to_vec(), what });
+        }
+        check::agents(self.kv, known)?;
+        check::nodes(self.kv, checkpoints)?;
+        check::actions(self.kv, known, tip.checkpoint.0)?;
+        check::bindings(self.kv)
     }
 }

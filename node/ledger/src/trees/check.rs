@@ -8,7 +8,7 @@ use crate::{
     record,
 };
 use phalanx_circuits::{
-    native::{DEPTH, Fr, Tree, beat_digest, bytes_of, field_of},
+    native::{ARITY, DEPTH, Fr, Tree, beat_digest, bytes_of, field_of, poseidon::hash},
     witness::BoundPolicy,
 };
 use phalanx_types::{Checkpoint, Hash, Height, ReceiptIndex, units::CheckpointNumber};
@@ -76,7 +76,7 @@ pub(crate) fn audit(kv: &impl Kv, checkpoint: &Checkpoint, digest: Hash) -> Resu
     }
     match audit.tree() {
         Ok(tree) if bytes_of(tree.root()) == checkpoint.audit_root => Ok(bytes_of(digest)),
-        _ => wrong(Cf::Audit, key, "it does not have the audit root of its checkpoint"),
+        _ => wrong(Cf::Checkpoints, key, "its audit root is not that of the stored audit tree"),
     }
 }
 
@@ -116,9 +116,11 @@ pub(crate) fn nodes(kv: &impl Kv, checkpoints: &[Checkpoint]) -> Result<(), Faul
         let grown = changes.into_iter().filter(|change| change.before != change.after);
         let grown: BTreeMap<(usize, usize), Fr> = grown.map(|c| ((c.level, c.index), c.after)).collect();
         let is_other = |place: &&(usize, usize)| nodes.get(place) != grown.get(place);
-        if let Some((level, index)) = nodes.keys().chain(grown.keys()).find(is_other) {
+        if let Some((level, index)) = nodes.keys().chain(grown.keys()).filter(is_other).min() {
             let key = node_key(*level, *index, checkpoint.number);
-            return if nodes.contains_key(&(*level, *index)) {
+            return if let Some(leaf) = ended(&tree, &nodes, *level, *index) {
+                Err(Fault::Missing { cf: Cf::Nodes, key: node_key(0, leaf, checkpoint.number) })
+            } else if nodes.contains_key(&(*level, *index)) {
                 wrong(Cf::Nodes, key, "it is not the node over those below it")
             } else {
                 Err(Fault::Missing { cf: Cf::Nodes, key })
@@ -139,6 +141,17 @@ pub(crate) fn nodes(kv: &impl Kv, checkpoints: &[Checkpoint]) -> Result<(), Faul
     }
 }
 
+/// The leaf below a stored node that would be right if the leaf's agent had ended, which
+/// only a record that is missing can have told.
+fn ended(tree: &Tree, nodes: &BTreeMap<(usize, usize), Fr>, level: usize, index: usize) -> Option<usize> {
+    let node = nodes.get(&(level, index)).filter(|_| level == 1)?;
+    let leaves: [usize; ARITY] = std::array::from_fn(|child| index * ARITY + child);
+    leaves.into_iter().filter(|leaf| !nodes.contains_key(&(0, *leaf))).find(|gone| {
+        let children = leaves.map(|leaf| tree.leaf(leaf).filter(|_| leaf != *gone).unwrap_or_default());
+        hash(children) == *node
+    })
+}
+
 /// The number at the end of an agent's key.
 fn number_of(key: &[u8]) -> Option<u64> {
     key.last_chunk::<8>().map(|number| u64::from_be_bytes(*number))
@@ -154,6 +167,9 @@ pub(crate) fn agents(kv: &impl Kv, known: u64) -> Result<(), Fault> {
         let leaf = agent.state().and_then(|state| state.leaf());
         let asked = node_key(0, agent.slot as usize, CheckpointNumber(number));
         let node: Option<Hash> = get_value(kv, Cf::Nodes, &asked)?;
+        if is_own && node.is_none() {
+            return Err(Fault::Missing { cf: Cf::Nodes, key: asked });
+        }
         if !is_own || leaf.map(bytes_of).ok() != node {
             return wrong(Cf::Agents, key, "it does not open the leaf of its slot and checkpoint");
         }

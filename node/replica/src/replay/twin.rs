@@ -8,10 +8,10 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-/// Whether later beats overwrite records of this table, so that it can be
-/// compared only at the end. The others are compared as they are written.
+/// Whether later beats overwrite records of this table, maybe with the same, so that it can
+/// be compared only at the end. The others are compared as they are written.
 const fn is_overwritten(cf: Cf) -> bool {
-    matches!(cf, Cf::Meta | Cf::Tiles | Cf::State)
+    matches!(cf, Cf::Meta | Cf::Tiles | Cf::State | Cf::Bindings)
 }
 
 #[derive(Default)]

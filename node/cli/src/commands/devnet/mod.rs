@@ -2,6 +2,7 @@
 
 mod journey;
 mod owner;
+mod proving;
 mod shell;
 
 use crate::{
@@ -178,11 +179,13 @@ pub fn run(format: Format, args: Args) -> Result<Code> {
             let first = devnet.clients().into_iter().next().context("there is no node")?;
             let journey = journey::travel(&shell, &first, &out).await?;
             let is_proven = prove(format, &devnet, &judgement, &binary, &out).await?;
+            let contracts = args.contracts.as_deref();
+            let proofs = proving::prove(&shell, &first, &journey.agent, contracts, &out).await?;
             let shown = match &chain {
                 Some(chain) => Some(Box::pin(chain.walk(&shell, &devnet)).await?),
                 None => None,
             };
-            anyhow::Ok((judgement, journey, is_proven, shown))
+            anyhow::Ok((judgement, journey, is_proven, proofs, shown))
         };
         let worked = tokio::select! {
             worked = Box::pin(work) => worked,
@@ -190,7 +193,7 @@ pub fn run(format: Format, args: Args) -> Result<Code> {
                 Err(Failure::because(Code::Refused, "stopped before the work was done"))
             }
         };
-        let (judgement, journey, is_proven, shown) = match worked {
+        let (judgement, journey, is_proven, proofs, shown) = match worked {
             Ok(worked) => worked,
             Err(error) => {
                 devnet.stop_all(STOP_WITHIN).await;
@@ -200,7 +203,7 @@ pub fn run(format: Format, args: Args) -> Result<Code> {
         let conclusion = || shown.as_ref().map_or_else(String::new, owner::Shown::words);
         format.print(
             conclusion,
-            json!({"jobs": values(&judgement), "journey": journey, "is_proven": is_proven, "owner": shown}),
+            json!({"jobs": values(&judgement), "journey": journey, "is_proven": is_proven, "proofs": proofs, "owner": shown}),
         );
         if !args.once {
             say(&format!(
@@ -214,7 +217,8 @@ pub fn run(format: Format, args: Args) -> Result<Code> {
             eprintln!("had to be killed after {} s: {}", STOP_WITHIN.as_secs(), killed.join(", "));
         }
         let is_obeyed = shown.is_none_or(|shown| shown.is_good());
-        let is_good = judgement.is_good() && journey.is_good() && is_proven && is_obeyed && killed.is_empty();
+        let is_shown = journey.is_good() && is_proven && proofs.is_good();
+        let is_good = judgement.is_good() && is_shown && is_obeyed && killed.is_empty();
         Ok(if is_good { Code::Done } else { Code::Refused })
     })
 }

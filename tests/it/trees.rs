@@ -1,0 +1,245 @@
+//! The trees of agents and actions: whatever happens to agents, each is in them, a node that
+//! was started anew or began from a snapshot cuts the same, and what they open to is proven
+//! by the circuits' twins.
+
+use phalanx_circuits::{
+    action, integrity,
+    native::{Fr, bytes_of},
+    position,
+};
+use phalanx_ledger::{MemoryKv, fsck::fsck};
+use phalanx_replica::snapshot;
+use phalanx_tests::solo::Solo;
+use phalanx_types::{
+    AgentId, AgentSpec, Field, Hash, Name, Operation, OwnerCommand, ReceiptIndex, ReceiptKind, Resources,
+    agent::{Affinity, AgentSeed},
+    units::CheckpointNumber,
+};
+
+fn name(text: &str) -> Name {
+    Name::new(text).unwrap()
+}
+
+fn spawn(region: &str, n: u8) -> Operation {
+    Operation::SpawnAgent(Box::new(AgentSpec {
+        label: format!("agent {n}"),
+        tenant: name("tenant"),
+        region: name(region),
+        stack: Hash([n; 32]),
+        position: None,
+        affinity: Affinity { skills: [name("general")].into(), ..Affinity::default() },
+        resources: Resources { cpu_milli: 10, memory_mib: 16, ..Resources::default() },
+        policy: name("default"),
+        wishes: Vec::new(),
+        seed: AgentSeed([n; 32]),
+    }))
+}
+
+fn declare(document: &str) -> Operation {
+    Operation::Command(Box::new(OwnerCommand::SetPolicy {
+        name: name("zones"),
+        document: document.as_bytes().to_vec(),
+    }))
+}
+
+const ZONES: &str = r#"{"binds": "all", "prove": true, "constraints": [
+    {"name": "near", "rule": {"within": {"of": "core", "delta_micro": 9000000}}},
+    {"name": "far", "rule": {"beyond": {"of": {"region": "helios"}, "delta_micro": 1000}}}]}"#;
+
+/// What happens before the beat after `height`.
+fn happens(solo: &mut Solo<MemoryKv>, height: u64) {
+    let alive: Vec<(AgentId, Name)> =
+        solo.replica.fabric().agents().map(|(id, agent)| (*id, agent.worker.clone())).collect();
+    let workers: Vec<Name> = solo.replica.fabric().workers().map(|(name, _)| name.clone()).collect();
+    let mut operations = vec![];
+    match height % 6 {
+        1 | 2 => operations.extend((0..2).map(|n| spawn("earth", (height * 2 + n) as u8))),
+        3 => operations.extend(alive.iter().step_by(2).filter_map(|(agent, worker)| {
+            let to = workers.iter().find(|w| *w != worker && !w.as_str().starts_with("helios"))?;
+            Some(Operation::MigrateAgent { agent: *agent, worker: to.clone() })
+        })),
+        4 if height > 6 => operations.extend(
+            alive.first().map(|(agent, _)| Operation::TerminateAgent { agent: *agent }),
+        ),
+        5 => operations.push(if height % 12 == 5 {
+            declare(ZONES)
+        } else {
+            Operation::Command(Box::new(OwnerCommand::RemovePolicy { name: name("zones") }))
+        }),
+        _ => {}
+    }
+    let sign_of_life = Operation::Heartbeat { workers };
+    operations.push(sign_of_life);
+    solo.send(operations);
+}
+
+fn live(solo: &mut Solo<MemoryKv>, beats: u64) {
+    for _ in 0..beats {
+        let height = solo.replica.ledger().tip().height.0;
+        if height == 0 {
+            solo.offer_workers().unwrap();
+        } else {
+            happens(solo, height);
+        }
+        solo.decide(100).unwrap();
+    }
+}
+
+fn open() -> (Solo<MemoryKv>, MemoryKv) {
+    let kv = MemoryKv::default();
+    (Solo::open(kv.clone()).unwrap(), kv)
+}
+
+#[test]
+fn a_node_that_is_started_anew_or_joins_cuts_the_same_trees() {
+    for beats in 1..=22 {
+        let (mut there, kv) = open();
+        live(&mut there, beats);
+        let file = there.replica.snapshot().unwrap().unwrap().to_file();
+        let joined = snapshot::read_file(&file, &there.genesis).unwrap();
+        let (mut joining, joining_kv) = open();
+        joining.replica.restore(joined).unwrap();
+        // As after a restart.
+        let mut joining = Solo::open(joining_kv.clone()).unwrap();
+        live(&mut joining, 11);
+
+        let copy = kv.deep_clone();
+        let mut again = Solo::open(copy.clone()).unwrap();
+        live(&mut again, 11);
+        live(&mut there, 11);
+
+        let tip = there.replica.ledger().tip();
+        assert!(tip.checkpoint.0 >= 2);
+        assert_eq!(again.replica.ledger().tip(), tip, "after {beats}");
+        assert_eq!(joining.replica.ledger().tip(), tip, "after {beats}");
+        assert_eq!(copy.dump(), kv.dump(), "after {beats}");
+        for kv in [kv, copy, joining_kv] {
+            let report = fsck(&kv);
+            assert!(report.is_clean(), "after {beats}: {:?}", report.first);
+        }
+    }
+}
+
+#[test]
+fn every_agent_and_action_of_every_checkpoint_is_proven_by_the_twins() {
+    let (mut solo, _) = open();
+    live(&mut solo, 60);
+    let ledger = solo.replica.ledger();
+    let ids: Vec<AgentId> = solo.replica.fabric().agents().map(|(id, _)| *id).collect();
+    assert!(ids.len() > 10);
+    let (mut positions, mut actions, mut claimed) = (0, 0, 0);
+    for id in &ids {
+        for number in 1..=ledger.tip().checkpoint.0 {
+            let Ok(witness) = ledger.position_witness(id, CheckpointNumber(number)) else { continue };
+            let root = ledger.checkpoint(witness.checkpoint).unwrap().unwrap().agents_root;
+            let dimension = witness.agent.position.0.len();
+            let policy = witness.policy.to_native().unwrap();
+            for rule in &witness.policy.rules {
+                let secret = position::Secret {
+                    agent: witness.agent.clone(),
+                    path: witness.path.clone(),
+                    region: rule.center.clone(),
+                    policy: policy.clone(),
+                };
+                let public =
+                    position::Public::of(&secret, rule.reach, rule.selector, true, Fr::from(7)).unwrap();
+                assert_eq!(bytes_of(public.agents_root), root);
+                let statement = position::Position::new(dimension).unwrap();
+                position::check(&statement, &public.inputs(), &secret).unwrap();
+                claimed += usize::from(rule.policy.as_str() == "zones");
+            }
+            positions += 1;
+        }
+        let last = solo.replica.fabric().agent(id).unwrap().nonce;
+        for nonce in 1..=last {
+            let Ok(witness) = ledger.action_witness(id, Some(nonce)) else { continue };
+            let root = ledger.checkpoint(witness.checkpoint).unwrap().unwrap().audit_root;
+            let rule = witness.policy.rules.first().unwrap();
+            let secret = action::Secret {
+                before: witness.before.clone(),
+                after: witness.after.clone(),
+                region: rule.center.clone(),
+                policy: witness.policy.to_native().unwrap(),
+                worker: witness.worker,
+                index: witness.index,
+                beat: witness.beat,
+                path: witness.path.clone(),
+            };
+            let public = action::Public::of(&secret, rule.reach, rule.selector, Fr::from(7)).unwrap();
+            assert_eq!(bytes_of(public.audit_root), root);
+            let statement = action::Action::new(secret.before.position.0.len()).unwrap();
+            action::check(&statement, &public.inputs(), &secret).unwrap();
+            actions += 1;
+        }
+    }
+    assert!(positions > 60 && actions > 20 && claimed > 40, "{positions} {actions} {claimed}");
+    assert!(ledger.position_witness(&AgentId([9; 32]), ledger.tip().checkpoint).is_err());
+    assert!(ledger.action_witness(&ids[0], Some(10_000)).is_err());
+}
+
+#[test]
+fn the_record_between_two_receipts_is_proven_across_checkpoints() {
+    let (mut solo, _) = open();
+    live(&mut solo, 31);
+    let ledger = solo.replica.ledger();
+    let first_of = |beat: u64| ledger.range(phalanx_types::Height(beat)).unwrap().unwrap().0;
+    for (from, to) in [(1, 2), (4, 6), (0, 16), (9, 25)] {
+        let witness = ledger.integrity_witness(first_of(from), first_of(to)).unwrap();
+        let root = ledger.checkpoint(witness.checkpoint).unwrap().unwrap().audit_root;
+        let secret = integrity::Secret {
+            from: witness.from,
+            receipts_roots: witness.receipts_roots,
+            path: witness.path,
+        };
+        let public = integrity::Public::of(&secret, witness.first).unwrap();
+        assert_eq!((bytes_of(public.audit_root), public.count), (root, (to - from) as u32));
+        integrity::check(&public.inputs(), &secret).unwrap();
+    }
+    for (from, to) in [(5, 5), (6, 5), (1, 18)] {
+        assert!(ledger.integrity_witness(first_of(from), first_of(to)).is_err(), "{from} {to}");
+    }
+    assert!(ledger.integrity_witness(first_of(30), first_of(31)).is_err(), "no checkpoint has beat 31");
+}
+
+#[test]
+fn no_coordinate_and_no_distance_can_be_read_from_receipts_of_agents() {
+    let (mut solo, _) = open();
+    live(&mut solo, 60);
+    let ledger = solo.replica.ledger();
+    let mut of_agents = 0;
+    for index in 0..ledger.tip().next_receipt.0 {
+        let receipt = ledger.receipt(ReceiptIndex(index)).unwrap().unwrap();
+        if !matches!(
+            receipt.kind,
+            ReceiptKind::AgentSpawned
+                | ReceiptKind::AgentMoved
+                | ReceiptKind::AgentMigrated
+                | ReceiptKind::AgentHeld
+                | ReceiptKind::AgentTerminated
+        ) {
+            continue;
+        }
+        of_agents += 1;
+        let text = String::from_utf8(receipt.canonical_bytes()).unwrap();
+        for hidden in ledger.hidden(receipt.index).unwrap() {
+            let Field::List(coordinates) = &hidden.value else { panic!("{hidden:?}") };
+            for coordinate in coordinates {
+                let Field::Text(digits) = coordinate else { panic!("{coordinate:?}") };
+                // A zero says nothing; other coordinates have many digits.
+                assert!(digits == "0" || digits.len() < 5 || !text.contains(digits.as_str()), "{text}");
+            }
+        }
+        // What is told beside hashes, names and counts is what an agent takes.
+        for (key, field) in &receipt.data {
+            let is_known = matches!(
+                key.as_ref(),
+                "action" | "constraint" | "cpu_milli" | "gpu_milli" | "is_there" | "label" | "memory_mib"
+                    | "nonce" | "policy" | "policy_that_binds" | "reason" | "stack" | "worker_after"
+                    | "worker_before"
+            );
+            let is_salted = matches!(field, Field::Map(map) if map.keys().eq(["salted"]));
+            assert!(is_known || is_salted, "{key}: {field:?}");
+        }
+    }
+    assert!(of_agents > 40, "{of_agents}");
+}
