@@ -1,10 +1,17 @@
 //! Valid bytes for every decoder.
 
 use crate::mesh;
+use phalanx_circuits::{
+    claim::Claim,
+    groth16::{Prover, setup_dev},
+    r1cs::Circuit,
+    witness::Witness,
+};
 use phalanx_consensus::{
     Application,
     wire::{Message, PolkaCertificate, RoundCertificate, RoundVote, SyncRequest, SyncResponse},
 };
+use phalanx_geometry::routing::{Algorithm, Message as Routed};
 use phalanx_ledger::{Cf, MemoryKv, proof, record, snapshot::PartId};
 use phalanx_p2p::{
     pacer::Pacer,
@@ -214,6 +221,26 @@ fn state_entries() -> Vec<Vec<u8>> {
         .collect()
 }
 
+/// Witnesses of the small ledger's agents, actions and receipts, as far as it has any.
+fn witnesses() -> Vec<Vec<u8>> {
+    let ledger = MESH.ledger();
+    let last = ledger.tip().checkpoint;
+    let agents = MESH.fabric().agents().map(|(id, _)| *id);
+    let positions = agents.filter_map(|id| ledger.position_witness(&id, last).ok()).map(Witness::Position);
+    let integrity = ledger.integrity_witness(ReceiptIndex(0), ReceiptIndex(4)).unwrap();
+    let all = positions.chain([Witness::Integrity(integrity)]);
+    all.map(|witness| witness.to_json().unwrap().as_bytes().to_vec()).collect()
+}
+
+/// A proof of the smallest statement.
+fn statement_proof() -> Vec<u8> {
+    let integrity = MESH.ledger().integrity_witness(ReceiptIndex(0), ReceiptIndex(4)).unwrap();
+    let claim = Claim::integrity(integrity).unwrap();
+    let circuit = Circuit::new(claim.statement()).unwrap();
+    let prover = Prover::new(&circuit, setup_dev(&circuit, &[7; 32]).unwrap()).unwrap();
+    claim.prove(&prover, &[8; 32]).unwrap().to_json().into_bytes()
+}
+
 /// Valid bytes for the decoder of this name.
 pub fn samples(decoder: &str) -> Vec<Vec<u8>> {
     let genesis = mesh::genesis();
@@ -276,6 +303,15 @@ pub fn samples(decoder: &str) -> Vec<Vec<u8>> {
                 .unwrap(),
             serde_json::to_vec(&OwnerCommand::Payload { bytes: vec![1, 2] }).unwrap(),
         ],
+        "witness" => witnesses(),
+        "statement_proof" => vec![statement_proof()],
+        "snarkjs_proof" => vec![include_bytes!("../../circuits/tests/vectors/cubic.proof.json").to_vec()],
+        "snarkjs_public" => vec![include_bytes!("../../circuits/tests/vectors/cubic.public.json").to_vec()],
+        "snarkjs_key" => vec![include_bytes!("../../circuits/tests/vectors/cubic.vk.json").to_vec()],
+        "routed_message" => {
+            let place = phalanx_types::agent::Position(vec![1 << 30, -5]);
+            Algorithm::ALL.map(|by| Routed::new(by, 1_u32, 2, place.clone()).unwrap().encode()).to_vec()
+        }
         "hash" => vec![Hash([0xab; 32]).to_string().into_bytes()],
         "name" => vec![b"mars.gpu-helion".to_vec()],
         other => panic!("the decoder {other} has no samples: add some"),

@@ -58,9 +58,9 @@ fn happens(solo: &mut Solo<MemoryKv>, height: u64) {
             let to = workers.iter().find(|w| *w != worker && !w.as_str().starts_with("helios"))?;
             Some(Operation::MigrateAgent { agent: *agent, worker: to.clone() })
         })),
-        4 if height > 6 => operations.extend(
-            alive.first().map(|(agent, _)| Operation::TerminateAgent { agent: *agent }),
-        ),
+        4 if height > 6 => {
+            operations.extend(alive.first().map(|(agent, _)| Operation::TerminateAgent { agent: *agent }))
+        }
         5 => operations.push(if height % 12 == 5 {
             declare(ZONES)
         } else {
@@ -233,8 +233,19 @@ fn no_coordinate_and_no_distance_can_be_read_from_receipts_of_agents() {
         for (key, field) in &receipt.data {
             let is_known = matches!(
                 key.as_ref(),
-                "action" | "constraint" | "cpu_milli" | "gpu_milli" | "is_there" | "label" | "memory_mib"
-                    | "nonce" | "policy" | "policy_that_binds" | "reason" | "stack" | "worker_after"
+                "action"
+                    | "constraint"
+                    | "cpu_milli"
+                    | "gpu_milli"
+                    | "is_there"
+                    | "label"
+                    | "memory_mib"
+                    | "nonce"
+                    | "policy"
+                    | "policy_that_binds"
+                    | "reason"
+                    | "stack"
+                    | "worker_after"
                     | "worker_before"
             );
             let is_salted = matches!(field, Field::Map(map) if map.keys().eq(["salted"]));

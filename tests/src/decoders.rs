@@ -6,6 +6,7 @@
 
 use crate::solo;
 use borsh::{BorshDeserialize, BorshSerialize};
+use phalanx_circuits::{proof_file::ProofFile, snarkjs, witness::Witness};
 use phalanx_consensus::wal::check_record;
 use phalanx_consensus::wire::{Lane, Message, SyncRequest, SyncResponse};
 use phalanx_ledger::{
@@ -111,6 +112,11 @@ pub const DECODERS: &[Decoder] = &[
         true
     }),
     ("gossip_payloads", |bytes| pacer::unpack(bytes).is_some()),
+    ("routed_message", |bytes| {
+        let Ok(message) = phalanx_geometry::routing::Message::<u32>::decode(bytes) else { return false };
+        assert!(message.encode() == bytes, "one message has two encodings");
+        true
+    }),
     ("request_frame", |bytes| first_frame(bytes, 4_096).is_some()),
     // From files of this node.
     ("log_frames", |bytes| {
@@ -173,6 +179,15 @@ pub const DECODERS: &[Decoder] = &[
     ("genesis_json", |bytes| Genesis::from_json(bytes).is_ok()),
     ("job_list", |bytes| serde_json::from_slice::<Vec<JobSpec>>(bytes).is_ok()),
     ("owner_command", |bytes| serde_json::from_slice::<OwnerCommand>(bytes).is_ok()),
+    ("witness", |bytes| {
+        let Ok(witness) = Witness::from_json(bytes) else { return false };
+        assert!(witness.to_json().is_ok(), "a witness that was read cannot be written");
+        true
+    }),
+    ("statement_proof", |bytes| ProofFile::from_json(bytes).is_ok_and(|file| file.proof().is_ok())),
+    ("snarkjs_proof", |bytes| snarkjs::proof_from_json(bytes).is_ok()),
+    ("snarkjs_public", |bytes| snarkjs::public_from_json(bytes, 1).is_ok()),
+    ("snarkjs_key", |bytes| snarkjs::key_from_json(bytes, 1).is_ok()),
     ("hash", |bytes| text(bytes, |text| text.parse::<Hash>().is_ok_and(|hash| hash.to_string() == text))),
     ("name", |bytes| text(bytes, |text| Name::new(text).is_ok_and(|name| name.as_str() == text))),
 ];

@@ -66,6 +66,12 @@ impl Openings {
 
 impl fmt::Debug for Openings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} agents, {} actions, {} policies", self.agents.len(), self.actions.len(), self.policies.len())
+        write!(
+            f,
+            "{} agents, {} actions, {} policies",
+            self.agents.len(),
+            self.actions.len(),
+            self.policies.len()
+        )
     }
 }

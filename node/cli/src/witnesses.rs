@@ -47,7 +47,11 @@ impl Asked {
         match self {
             Self::Position { agent, checkpoint } => (
                 "position",
-                WitnessQuery { agent: Some(agent.to_string()), checkpoint: checkpoint.map(|c| c.0), ..nothing },
+                WitnessQuery {
+                    agent: Some(agent.to_string()),
+                    checkpoint: checkpoint.map(|c| c.0),
+                    ..nothing
+                },
             ),
             Self::Action { agent, nonce } => {
                 ("action", WitnessQuery { agent: Some(agent.to_string()), nonce: *nonce, ..nothing })

@@ -211,8 +211,17 @@ impl Fabric {
         let slot = self.free_slot()?;
         // What has done its part in finding the place is not kept.
         let spec = AgentSpec { position: None, affinity: Affinity::default(), ..spec.clone() };
-        let agent =
-            Agent { spec, position: point, course: None, last_used: now, strays: 0, worker, gpus, nonce: 0, slot };
+        let agent = Agent {
+            spec,
+            position: point,
+            course: None,
+            last_used: now,
+            strays: 0,
+            worker,
+            gpus,
+            nonce: 0,
+            slot,
+        };
         self.index.free_slots.remove(&slot);
         self.take_quota(&agent.spec.tenant, &agent.spec.resources, true);
         self.seat(&id, &agent, true);

@@ -95,7 +95,8 @@ impl Fabric {
     /// proven first, then by the names of policies, in their order.
     fn bound_policy(&self, tenant: &Name, named: &Name, dimension: usize) -> BoundPolicy {
         let mut rules = Vec::new();
-        let binding = self.policies.iter().filter(|(name, declared)| declared.policy.binds(name, tenant, named));
+        let binding =
+            self.policies.iter().filter(|(name, declared)| declared.policy.binds(name, tenant, named));
         for (name, declared) in binding {
             for (constraint, m) in declared.policy.constraints.iter().zip(&declared.reaches) {
                 let (of, selector) = match &constraint.rule {
@@ -110,7 +111,10 @@ impl Fabric {
                 };
                 if let (Some(center), Ok(reach)) = (center, Reach::from_raw(*m)) {
                     let (policy, constraint) = (name.clone(), constraint.name.clone());
-                    rules.push((!declared.policy.prove, BoundRule { policy, constraint, center, reach, selector }));
+                    rules.push((
+                        !declared.policy.prove,
+                        BoundRule { policy, constraint, center, reach, selector },
+                    ));
                 }
             }
         }
@@ -139,7 +143,7 @@ impl Fabric {
     pub(crate) fn record(&mut self, id: &AgentId, before: &Agent, after: &Agent) -> u64 {
         let spec = &after.spec;
         let bound = self.bound(&spec.tenant, &spec.policy, after.position.0.len());
-        let worker = self.workers.get(&after.worker).map(|worker| worker.offer.resources.clone());
+        let worker = self.workers.get(&after.worker).map(|worker| worker.offer.resources);
         let index = self.settings.actions;
         self.settings.actions = index.saturating_add(1);
         let recorded = Recorded {
@@ -167,7 +171,11 @@ impl Fabric {
         }
     }
 
-    fn open_agent(&mut self, id: &AgentId, policies: &mut BTreeMap<Fr, Arc<BoundPolicy>>) -> Option<(u32, AgentState)> {
+    fn open_agent(
+        &mut self,
+        id: &AgentId,
+        policies: &mut BTreeMap<Fr, Arc<BoundPolicy>>,
+    ) -> Option<(u32, AgentState)> {
         let agent = self.agents.get(id)?.clone();
         let bound = self.bound(&agent.spec.tenant, &agent.spec.policy, agent.position.0.len());
         policies.insert(bound.root, Arc::clone(&bound.policy));
@@ -207,7 +215,7 @@ impl Fabric {
             index,
             before: state(&recorded.before, recorded.nonce),
             after: state(&recorded.after, recorded.nonce.saturating_add(1)),
-            worker: recorded.worker.clone(),
+            worker: recorded.worker,
             beat: recorded.beat,
         })
     }
@@ -215,11 +223,16 @@ impl Fabric {
     /// What the beat has changed (O3). To be asked before the changed entries are taken.
     pub(crate) fn opened(&mut self) -> Openings {
         let agents: Vec<AgentId> = if std::mem::take(&mut self.bounds.has_changed) {
-            self.agents.iter().map(|(id, _)| *id).chain(self.agents.touched().filter(|id| !self.agents.contains(id)).copied()).collect()
+            self.agents
+                .iter()
+                .map(|(id, _)| *id)
+                .chain(self.agents.touched().filter(|id| !self.agents.contains(id)).copied())
+                .collect()
         } else {
             self.agents.touched().copied().collect()
         };
-        let mut actions: Vec<u64> = self.actions.touched().copied().filter(|index| self.actions.contains(index)).collect();
+        let mut actions: Vec<u64> =
+            self.actions.touched().copied().filter(|index| self.actions.contains(index)).collect();
         actions.sort_unstable();
         self.open_these(agents, &actions)
     }

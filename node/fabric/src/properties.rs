@@ -278,7 +278,8 @@ fn apply(world: &mut World, events: &[Event], step_ms: u64, round: u32, evidence
 /// O1 to O3: what a beat opens takes the trees from before it to after it, and each action
 /// is one that circuits can show.
 fn check_opened(before: &Fabric, applied: &crate::Applied, after: &Fabric) {
-    let leaf = |(slot, state): &(u32, AgentState)| (*slot, state.position.clone(), state.nonce, state.policy_root);
+    let leaf =
+        |(slot, state): &(u32, AgentState)| (*slot, state.position.clone(), state.nonce, state.policy_root);
     let all = |openings: &Openings| -> BTreeMap<AgentId, _> {
         openings.agents.iter().filter_map(|(id, opened)| Some((*id, leaf(opened.as_ref()?)))).collect()
     };

@@ -122,7 +122,9 @@ pub enum PolicyError {
     #[error("the policy cannot be read: {0}")]
     Malformed(#[from] serde_json::Error),
     /// It is no object.
-    #[error("the policy is no JSON object: it begins with {{, and has binds, idle_max_ms, prove and constraints")]
+    #[error(
+        "the policy is no JSON object: it begins with {{, and has binds, idle_max_ms, prove and constraints"
+    )]
     NoObject,
     /// Too many constraints.
     #[error("the policy has {found} constraints; at most {CONSTRAINTS_MAX} are allowed")]

@@ -35,11 +35,7 @@ fn wrong<T>(cf: Cf, key: impl Into<Vec<u8>>, what: &'static str) -> Result<T, Fa
 }
 
 /// Visits a table's records, until one is wrong.
-fn each(
-    kv: &impl Kv,
-    cf: Cf,
-    mut visit: impl FnMut(&[u8], &[u8]) -> Result<(), Fault>,
-) -> Result<(), Fault> {
+fn each(kv: &impl Kv, cf: Cf, mut visit: impl FnMut(&[u8], &[u8]) -> Result<(), Fault>) -> Result<(), Fault> {
     // The store must not be read while it is visited.
     let mut keys = Vec::new();
     kv.scan(cf, &[], &mut |key, _| {

@@ -69,7 +69,8 @@ pub(super) fn run(leaves: Vec<Fr>, digest: Hash, tasks: &Receiver<Task>) {
     while let Ok(task) = tasks.recv() {
         let Some(keeper) = keeper.as_mut().filter(|_| failed.is_none()) else {
             if let Task::Cut(answer) = task {
-                let _ = answer.send(Err(format!("the trees cannot be kept: {}", failed.as_deref().unwrap_or(""))));
+                let _ = answer
+                    .send(Err(format!("the trees cannot be kept: {}", failed.as_deref().unwrap_or(""))));
             }
             continue;
         };
@@ -106,11 +107,13 @@ impl Keeper {
     }
 
     fn resume(&mut self, openings: Openings, known: Vec<(AgentId, Known)>) -> Result<(), Error> {
-        let known = known.into_iter().map(|(id, k)| (id, Leaf { slot: Some(k.slot), print: k.print, leaf: k.leaf }));
+        let known =
+            known.into_iter().map(|(id, k)| (id, Leaf { slot: Some(k.slot), print: k.print, leaf: k.leaf }));
         self.known.extend(known);
         let Openings { agents, actions, .. } = openings;
         // T1: whose agent has ended since the last checkpoint.
-        let taken: BTreeSet<usize> = agents.iter().filter_map(|(_, a)| Some(a.as_ref()?.0 as usize)).collect();
+        let taken: BTreeSet<usize> =
+            agents.iter().filter_map(|(_, a)| Some(a.as_ref()?.0 as usize)).collect();
         for slot in (0..self.agents.leaves()).filter(|slot| !taken.contains(slot)) {
             if self.agents.leaf(slot) != Some(Fr::default()) {
                 self.waiting.insert(slot, Fr::default());

@@ -26,11 +26,11 @@ use crate::kv::{Batch, StoreError};
 use keeper::Task;
 use phalanx_circuits::native::{Fr, Openings};
 use phalanx_types::{AgentId, Hash, Height, units::CheckpointNumber};
-use stored::Known;
 use std::{
     sync::mpsc::{Receiver, SyncSender, sync_channel},
     thread::JoinHandle,
 };
+use stored::Known;
 
 /// Beats that may wait for the keeper; then the next one waits with them.
 const WAITING_MAX: usize = 256;

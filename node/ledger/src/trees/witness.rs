@@ -44,9 +44,16 @@ impl<K: Kv> Ledger<K> {
     ///
     /// # Errors
     /// When there is no such checkpoint, or the agent was not alive then.
-    pub fn position_witness(&self, id: &AgentId, number: CheckpointNumber) -> Result<PositionWitness, WitnessError> {
+    pub fn position_witness(
+        &self,
+        id: &AgentId,
+        number: CheckpointNumber,
+    ) -> Result<PositionWitness, WitnessError> {
         let Some(checkpoint) = self.checkpoint(number)? else {
-            return none(format!("there is no checkpoint {number}: the last one is {}", self.tip().checkpoint));
+            return none(format!(
+                "there is no checkpoint {number}: the last one is {}",
+                self.tip().checkpoint
+            ));
         };
         let Some(opened): Option<StoredAgent> = stored::last_of(self.kv(), Cf::Agents, id, number.0)? else {
             return none(format!("the agent {id} is in no checkpoint up to {number}: wait for the next one"));
@@ -114,7 +121,11 @@ impl<K: Kv> Ledger<K> {
     ///
     /// # Errors
     /// When one of the receipts is in no closed interval, or they are too far apart.
-    pub fn integrity_witness(&self, from: ReceiptIndex, to: ReceiptIndex) -> Result<IntegrityWitness, WitnessError> {
+    pub fn integrity_witness(
+        &self,
+        from: ReceiptIndex,
+        to: ReceiptIndex,
+    ) -> Result<IntegrityWitness, WitnessError> {
         let beat = |index: ReceiptIndex| match self.receipt(index)? {
             Some(receipt) => Ok(receipt.beat),
             None => none(format!("there is no receipt {index} here")),
@@ -152,7 +163,13 @@ impl<K: Kv> Ledger<K> {
         }
         let damaged = |error| Self::tree_damaged(Cf::Audit, &number_key(number.0), error);
         let path = audit.tree().and_then(|tree| tree.path(at)).map_err(|error| damaged(error.to_string()))?;
-        Ok(IntegrityWitness { checkpoint: number, first: first_digest, from: first.next(), receipts_roots, path })
+        Ok(IntegrityWitness {
+            checkpoint: number,
+            first: first_digest,
+            from: first.next(),
+            receipts_roots,
+            path,
+        })
     }
 
     /// Root over the receipts of a beat, from the receipts.

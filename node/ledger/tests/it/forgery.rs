@@ -22,7 +22,12 @@ fn forge_values(most: usize) {
             // A set's hash covers who votes, and a policy's root what its rules say; who
             // proposes, and how a rule is called, follows from the state, so only execution
             // can tell.
-            assert!(matches!(cf, Cf::Sets | Cf::Bindings), "{} byte {at} of {} was forged unseen", cf, hex::encode(&key));
+            assert!(
+                matches!(cf, Cf::Sets | Cf::Bindings),
+                "{} byte {at} of {} was forged unseen",
+                cf,
+                hex::encode(&key)
+            );
             let told = with(&kv, vec![change], |kv| replay(kv, None, None, |_| {}));
             assert!(matches!(told, Err(ReplayError::Differs(_))), "{told:?}");
             only_replay += 1;

@@ -95,7 +95,8 @@ fn by_snarkjs(shell: &Shell, snarkjs: &Path, files: &[PathBuf], out: &Path) -> R
         let is_valid = verified.status.success();
         count += usize::from(is_valid);
         let verdict = if is_valid { "valid" } else { "NOT valid" };
-        shell.line(&format!("snarkjs groth16 verify: {verdict}: {file} ({} ms)", began.elapsed().as_millis()));
+        shell
+            .line(&format!("snarkjs groth16 verify: {verdict}: {file} ({} ms)", began.elapsed().as_millis()));
     }
     Ok(count)
 }

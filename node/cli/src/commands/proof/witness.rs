@@ -93,9 +93,8 @@ pub fn run(home: &Home, format: Format, command: Command) -> Result<Code> {
 pub fn fetch(home: &Home, asked: &Asked) -> Result<Zeroizing<Vec<u8>>> {
     let client = crate::commands::client(home)?;
     let (statement, query) = asked.query();
-    let from_node = crate::commands::block_on(async {
-        Ok(client.witness(statement, &query).await.map(Zeroizing::new)?)
-    });
+    let from_node =
+        crate::commands::block_on(async { Ok(client.witness(statement, &query).await.map(Zeroizing::new)?) });
     match from_node {
         Err(error) if matches!(error.downcast_ref(), Some(ClientError::Unreachable { .. })) => {}
         other => return other,
