@@ -120,6 +120,8 @@ pub trait NodeView: Send + Sync + 'static {
     fn proof(&self, index: u64) -> BoxFuture<'_, Result<Vec<u8>, ApiError>>;
     /// A witness file for a proof of `position`, `action` or `integrity`. It holds secrets.
     fn witness(&self, statement: String, of: WitnessQuery) -> BoxFuture<'_, Result<Vec<u8>, ApiError>>;
+    /// The agents that a policy binds at a checkpoint, the last one when none is named.
+    fn bound_agents(&self, policy: String, checkpoint: Option<u64>) -> BoxFuture<'_, Answer>;
     /// What the mesh knows of a sender of envelopes: `next_sequence`.
     fn sender(&self, key: String) -> BoxFuture<'_, Answer>;
     /// The header of a decided beat, with its id.
@@ -168,6 +170,7 @@ pub fn router<V: NodeView>(view: V, token: String) -> Router {
         )
         .route("/v1/receipts/{index}/proof", get(proof::<V>))
         .route("/v1/witnesses/{statement}", get(witness::<V>))
+        .route("/v1/policies/{policy}/agents", get(bound_agents::<V>))
         .route(
             "/v1/senders/{key}",
             get(|State(n): Node<V>, Path(key)| async move { reply(n.view.sender(key).await) }),
@@ -368,6 +371,20 @@ async fn witness<V: NodeView>(
     Query(of): Query<WitnessQuery>,
 ) -> Response {
     file(node.view.witness(statement, of).await)
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct At {
+    checkpoint: Option<u64>,
+}
+
+async fn bound_agents<V: NodeView>(
+    State(node): Node<V>,
+    Path(policy): Path<String>,
+    Query(at): Query<At>,
+) -> Response {
+    reply(node.view.bound_agents(policy, at.checkpoint).await)
 }
 
 /// A file of JSON, as it is to be stored.

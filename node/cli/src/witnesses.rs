@@ -3,7 +3,31 @@
 use phalanx_api::WitnessQuery;
 use phalanx_circuits::witness::Witness;
 use phalanx_ledger::{Kv, Ledger, WitnessError};
-use phalanx_types::{AgentId, ReceiptIndex, units::CheckpointNumber};
+use phalanx_types::{AgentId, Name, ReceiptIndex, units::CheckpointNumber};
+use serde::{Deserialize, Serialize};
+
+/// Whom a policy binds at a checkpoint.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Bound {
+    /// The checkpoint.
+    pub checkpoint: CheckpointNumber,
+    /// The agents, by id.
+    pub agents: Vec<AgentId>,
+}
+
+/// The agents that a policy binds at a checkpoint, the last one when none is named.
+///
+/// # Errors
+/// See [`WitnessError`].
+pub fn bound<K: Kv>(
+    ledger: &Ledger<K>,
+    policy: &Name,
+    checkpoint: Option<u64>,
+) -> Result<Bound, WitnessError> {
+    let checkpoint = checkpoint.map_or(ledger.tip().checkpoint, CheckpointNumber);
+    Ok(Bound { checkpoint, agents: ledger.bound_agents(policy, checkpoint)? })
+}
 
 /// A question for a witness.
 pub enum Asked {

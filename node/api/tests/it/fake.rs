@@ -108,6 +108,9 @@ impl NodeView for Fake {
     fn witness(&self, statement: String, of: WitnessQuery) -> BoxFuture<'_, Result<Vec<u8>, ApiError>> {
         async move { Ok(json!({"statement": statement, "of": of}).to_string().into_bytes()) }.boxed()
     }
+    fn bound_agents(&self, policy: String, _: Option<u64>) -> BoxFuture<'_, Answer> {
+        told(&policy)
+    }
     fn sender(&self, key: String) -> BoxFuture<'_, Answer> {
         told(&key)
     }

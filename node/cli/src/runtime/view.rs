@@ -5,7 +5,7 @@ use super::{
     core::Core,
     net::{SendError, Sender},
 };
-use crate::witnesses::Asked;
+use crate::witnesses::{self, Asked};
 use futures::{FutureExt, future::BoxFuture};
 use phalanx_api::{Answer, ApiError, NodeView, StatusCode, WitnessQuery};
 use phalanx_fabric::{Agent, Declared, Fabric, Job, Phase, ValidatorState};
@@ -401,6 +401,19 @@ impl NodeView for View {
                 .map_err(|reason| ApiError::bad_request(reason, "see `phalanx proof witness --help`"))?;
             match asked.witness(ledger) {
                 Ok(witness) => witness.to_json().map(|json| json.as_bytes().to_vec()).map_err(no_witness),
+                Err(WitnessError::Store(error)) => Err(store(&error)),
+                Err(error) => Err(no_witness(error)),
+            }
+        })
+        .boxed()
+    }
+
+    fn bound_agents(&self, policy: String, checkpoint: Option<u64>) -> BoxFuture<'_, Answer> {
+        self.ask(move |ledger| {
+            let name = Name::new(&policy)
+                .map_err(|error| ApiError::bad_request(error.to_string(), "give the policy's name"))?;
+            match witnesses::bound(ledger, &name, checkpoint) {
+                Ok(bound) => to_json(&bound),
                 Err(WitnessError::Store(error)) => Err(store(&error)),
                 Err(error) => Err(no_witness(error)),
             }

@@ -28,7 +28,7 @@ use phalanx_types::{
     resources::WorkerResources,
     units::CheckpointNumber,
 };
-use std::ops::ControlFlow;
+use std::{collections::BTreeMap, ops::ControlFlow};
 
 /// An agent at one nonce, as a leaf of the agents tree opens.
 #[derive(Clone, BorshSerialize, BorshDeserialize)]
@@ -174,6 +174,41 @@ pub(super) fn last_of<T: BorshDeserialize>(
         Some((key, stored)) if key.starts_with(&id.0) => record::unwrap_value(cf, &key, &stored).map(Some),
         _ => Ok(None),
     }
+}
+
+/// The agents that are alive at a checkpoint, by id.
+pub(super) fn alive(
+    kv: &impl Kv,
+    number: CheckpointNumber,
+) -> Result<Vec<(AgentId, StoredAgent)>, StoreError> {
+    let mut newest: BTreeMap<AgentId, (u64, StoredAgent)> = BTreeMap::new();
+    let mut damaged = None;
+    kv.scan(Cf::Agents, &[], &mut |key, stored| {
+        let Some((id, tail)) = key.split_first_chunk::<32>() else { return ControlFlow::Continue(()) };
+        let version = tail.try_into().map_or(u64::MAX, u64::from_be_bytes);
+        if version > number.0 {
+            return ControlFlow::Continue(());
+        }
+        match record::unwrap_value(Cf::Agents, key, stored) {
+            // Versions ascend.
+            Ok(agent) => drop(newest.insert(AgentId(*id), (version, agent))),
+            Err(error) => damaged = Some(error),
+        }
+        if damaged.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    })?;
+    if let Some(error) = damaged {
+        return Err(error);
+    }
+    // Whoever has ended has left a later leaf in its slot.
+    let mut alive = Vec::with_capacity(newest.len());
+    for (id, (version, agent)) in newest {
+        let asked = node_key(0, agent.slot as usize, number);
+        let last = kv.last_at_most(Cf::Nodes, &asked)?;
+        if last.and_then(|(key, _)| node_of(&key)) == Some((0, agent.slot as usize, version)) {
+            alive.push((id, agent));
+        }
+    }
+    Ok(alive)
 }
 
 /// Adds what a checkpoint keeps.

@@ -10,7 +10,8 @@ use phalanx_circuits::{
     native::{ARITY, DEPTH, Fr, Path, bytes_of, element_of},
     witness::{ActionWitness, BoundPolicy, IntegrityWitness, PositionWitness},
 };
-use phalanx_types::{AgentId, Hash, Height, ReceiptIndex, units::CheckpointNumber};
+use phalanx_types::{AgentId, Hash, Height, Name, ReceiptIndex, units::CheckpointNumber};
+use std::collections::BTreeMap;
 
 /// Why there is no witness.
 #[derive(Debug, thiserror::Error)]
@@ -80,6 +81,42 @@ impl<K: Kv> Ledger<K> {
                 Ok(PositionWitness { checkpoint: number, agent, path, policy })
             }
         }
+    }
+
+    /// The agents that are alive at a checkpoint and bound by a rule of this policy that
+    /// circuits can show, by id.
+    ///
+    /// # Errors
+    /// When there is no such checkpoint.
+    pub fn bound_agents(
+        &self,
+        policy: &Name,
+        number: CheckpointNumber,
+    ) -> Result<Vec<AgentId>, WitnessError> {
+        if self.checkpoint(number)?.is_none() {
+            return none(format!(
+                "there is no checkpoint {number}: the last one is {}",
+                self.tip().checkpoint
+            ));
+        }
+        let mut bound = Vec::new();
+        let mut known: BTreeMap<Hash, bool> = BTreeMap::new();
+        for (id, opened) in stored::alive(self.kv(), number)? {
+            let root = opened.policy_root;
+            let has_rule = match known.get(&root) {
+                Some(has_rule) => *has_rule,
+                None => {
+                    let binding = stored::binding(self.kv(), &root)?;
+                    let has_rule = binding.is_some_and(|b| b.rules.iter().any(|rule| rule.policy == *policy));
+                    known.insert(root, has_rule);
+                    has_rule
+                }
+            };
+            if has_rule {
+                bound.push(id);
+            }
+        }
+        Ok(bound)
     }
 
     fn audit(&self, number: CheckpointNumber) -> Result<StoredAudit, WitnessError> {

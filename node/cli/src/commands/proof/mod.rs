@@ -1,8 +1,10 @@
 //! `phalanx proof`: keys, proofs and what they say, from files alone.
 
 mod ceremony;
+mod coverage;
 mod export;
 mod keys;
+mod policy;
 mod prove;
 mod report;
 mod rule;
@@ -40,6 +42,9 @@ pub enum Command {
     /// another key or other inputs; 2: a file is unreadable; 4: a key is missing. Of
     /// several the worst counts, in this order.
     Verify(verify::Args),
+    /// Proves every rule of a policy of every agent that it binds at a checkpoint. Exit code
+    /// 0: of all of them; 1: of some it does not hold, which are named.
+    Policy(policy::Args),
     /// Writes a proof as other tools take it.
     Export(export::Args),
 }
@@ -52,6 +57,7 @@ pub fn run(home: &Home, format: Format, command: Command) -> Result<Code> {
         Command::ImportZkey(args) => ceremony::import(home, format, &args),
         Command::Witness(command) => witness::run(home, format, command),
         Command::Prove(command) => prove::run(home, format, &command),
+        Command::Policy(args) => policy::run(home, format, &args),
         Command::Verify(args) => verify::run(home, format, &args),
         Command::Export(args) => export::run(home, format, &args),
     }

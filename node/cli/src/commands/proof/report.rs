@@ -1,6 +1,6 @@
 //! What a verification tells.
 
-use super::keys::meaning;
+use super::{coverage::Findings, keys::meaning};
 use crate::output::{Code, Format};
 use phalanx_circuits::{
     catalog::AnyStatement,
@@ -88,6 +88,12 @@ impl Verdict {
         (self.code, self.reason) = (code, Some(reason));
     }
 
+    /// A public input as 64 hex digits, once it was checked.
+    pub fn input(&self, name: &str) -> Option<String> {
+        let input = self.inputs.iter().find(|input| input.name == name)?;
+        Some(bytes_of(input.value).to_string())
+    }
+
     /// One line.
     fn line(&self) -> String {
         match (&self.reason, &self.trusted) {
@@ -169,9 +175,10 @@ fn value(element: Fr) -> String {
 }
 
 /// Prints all verdicts; the exit code of the worst.
-pub fn print(format: Format, verdicts: &[Verdict], checkpoints: &[PathBuf]) -> Code {
+pub fn print(format: Format, verdicts: &[Verdict], coverage: &[Findings], checkpoints: &[PathBuf]) -> Code {
     let worst = WORST_FIRST.into_iter().find(|code| verdicts.iter().any(|verdict| verdict.code == *code));
-    let code = worst.unwrap_or(Code::Done);
+    let is_covered = coverage.iter().all(Findings::is_whole);
+    let code = worst.unwrap_or(if is_covered { Code::Done } else { Code::Refused });
     let valid = verdicts.iter().filter(|verdict| verdict.code == Code::Done).count();
     let text = || {
         let mut text = match verdicts {
@@ -181,6 +188,7 @@ pub fn print(format: Format, verdicts: &[Verdict], checkpoints: &[PathBuf]) -> C
                 format!("{lines}{valid} of {} are valid\n", many.len())
             }
         };
+        coverage.iter().for_each(|findings| text.push_str(&findings.words()));
         for path in checkpoints {
             let shown = path.display();
             let _ = writeln!(text, "  {shown} was taken as genuine: `phalanx checkpoint verify` checks it");
@@ -200,7 +208,8 @@ pub fn print(format: Format, verdicts: &[Verdict], checkpoints: &[PathBuf]) -> C
     format.print(
         text,
         json!({
-            "is_valid": code == Code::Done, "valid": valid, "proofs": verdicts, "checkpoints": checkpoints,
+            "is_valid": code == Code::Done, "valid": valid, "proofs": verdicts, "coverage": coverage,
+            "checkpoints": checkpoints,
         }),
     );
     code

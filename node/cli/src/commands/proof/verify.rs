@@ -1,6 +1,7 @@
 //! `phalanx proof verify`.
 
 use super::{
+    coverage::{self, Coverage},
     keys::KeyArgs,
     report::{self, Verdict},
 };
@@ -85,7 +86,13 @@ pub fn run(home: &Home, format: Format, args: &Args) -> Result<Code> {
         verdicts.extend(verify(home, &args.key, statement, of_it, &checkpoints)?);
     }
     verdicts.sort_by(|a, b| a.name.cmp(&b.name));
-    Ok(report::print(format, &verdicts, &args.checkpoints))
+    let mut coverage = Vec::new();
+    for folder in args.files.iter().filter(|path| path.is_dir()) {
+        let of_folder =
+            Coverage::of(folder).map_err(|e| Failure::because(Code::Unreadable, format!("{e:#}")))?;
+        coverage.extend(of_folder.map(|of_folder| of_folder.findings(folder, &verdicts)));
+    }
+    Ok(report::print(format, &verdicts, &coverage, &args.checkpoints))
 }
 
 /// Checks all proofs of a circuit.
@@ -181,6 +188,7 @@ fn files_of(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
     let mut inside: Vec<PathBuf> =
         fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<std::io::Result<_>>()?;
     inside.retain(|path| path.extension().is_some_and(|extension| extension == "json"));
+    inside.retain(|path| path.file_name().is_some_and(|name| name != coverage::FILE));
     Ok(inside)
 }
 

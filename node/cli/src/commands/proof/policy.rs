@@ -1,0 +1,173 @@
+//! `phalanx proof policy`: every rule of a policy, proven of every agent that it binds.
+
+use super::{
+    coverage::{Coverage, Covered, FILE},
+    keys::KeysArgs,
+    rule::ContextArgs,
+};
+use crate::{
+    commands::{block_on, client, stopped_store},
+    files,
+    home::Home,
+    output::{Code, Failure, Format},
+    witnesses::{self, Asked, Bound},
+};
+use anyhow::{Context as _, Result};
+use phalanx_api::ClientError;
+use phalanx_circuits::{
+    catalog::AnyStatement,
+    claim::{ChosenRule, Claim},
+    groth16::Prover,
+    position::Position,
+    r1cs::Circuit,
+    witness::{PositionWitness, RuleName, Witness},
+};
+use phalanx_ledger::Ledger;
+use phalanx_types::{AgentId, Name, units::CheckpointNumber};
+use std::{collections::BTreeMap, fs, path::PathBuf, time::Instant};
+
+/// Which policy, and where the proofs go.
+#[derive(clap::Args)]
+pub struct Args {
+    /// The policy's name.
+    policy: Name,
+    /// The checkpoint's number [default: the last one].
+    #[arg(long, value_name = "NUMBER")]
+    checkpoint: Option<u64>,
+    /// The folder to write to, which is made: a proof an agent and rule, and coverage.json.
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    #[command(flatten)]
+    keys: KeysArgs,
+    #[command(flatten)]
+    context: ContextArgs,
+}
+
+/// Circuits and keys of one number of dimensions.
+struct Workshop {
+    circuits: BTreeMap<usize, Circuit<AnyStatement>>,
+}
+
+/// Runs it.
+pub fn run(home: &Home, format: Format, args: &Args) -> Result<Code> {
+    files::check_new(&args.out)?;
+    let bound = bound(home, args)?;
+    if bound.agents.is_empty() {
+        let (policy, checkpoint) = (&args.policy, bound.checkpoint);
+        let reason = format!(
+            "at the checkpoint {checkpoint} no agent is bound by a rule of the policy {policy} that circuits can \
+             show (within, beyond)"
+        );
+        return Err(Failure::because(Code::Refused, reason));
+    }
+    fs::create_dir_all(&args.out).with_context(|| format!("{} cannot be made", args.out.display()))?;
+    let began = Instant::now();
+    let mut agents = Vec::new();
+    let mut witnesses: BTreeMap<usize, Vec<(AgentId, zeroize::Zeroizing<Vec<u8>>)>> = BTreeMap::new();
+    for id in &bound.agents {
+        let json = fetch(home, *id, bound.checkpoint)?;
+        let dimension = read(&json)?.agent.position.0.len();
+        witnesses.entry(dimension).or_default().push((*id, json));
+    }
+    let mut workshop = Workshop { circuits: BTreeMap::new() };
+    for (dimension, of_it) in witnesses {
+        match workshop.circuit(dimension) {
+            Ok(circuit) => {
+                let key = args.keys.folder(home).proving(circuit)?;
+                let prover =
+                    Prover::new(circuit, key).map_err(|error| Failure::because(Code::Wrong, error))?;
+                for (id, json) in of_it {
+                    agents.push(prove(args, &prover, id, &json)?);
+                }
+            }
+            Err(error) => {
+                agents.extend(of_it.into_iter().map(|(id, _)| Covered::missing(id, format!("{error:#}"))));
+            }
+        }
+    }
+    agents.sort_by_key(|covered| covered.agent);
+    let coverage = Coverage { policy: args.policy.clone(), checkpoint: bound.checkpoint, agents };
+    files::write_new(&args.out.join(FILE), &serde_json::to_vec_pretty(&coverage)?)?;
+    let (proofs, whole) = (coverage.proofs(), coverage.whole());
+    let code = if whole == coverage.agents.len() { Code::Done } else { Code::Refused };
+    format.print(
+        || {
+            let mut text = format!(
+                "{proofs} proofs of {whole} of {} agents that the policy {} binds at the checkpoint {}, in {:.1} s: {}",
+                coverage.agents.len(),
+                coverage.policy,
+                coverage.checkpoint,
+                began.elapsed().as_secs_f64(),
+                args.out.display()
+            );
+            for (agent, why) in coverage.gaps() {
+                text.push_str(&format!("\n  NOT proven: {agent}: {why}"));
+            }
+            text
+        },
+        serde_json::to_value(&coverage)?,
+    );
+    Ok(code)
+}
+
+impl Workshop {
+    fn circuit(&mut self, dimension: usize) -> Result<&Circuit<AnyStatement>> {
+        if !self.circuits.contains_key(&dimension) {
+            let statement = AnyStatement::Position(Position::new(dimension)?);
+            self.circuits.insert(dimension, super::circuit(statement)?);
+        }
+        self.circuits.get(&dimension).context("it was put there")
+    }
+}
+
+/// Whom the policy binds, by the running node or the store of a stopped one.
+fn bound(home: &Home, args: &Args) -> Result<Bound> {
+    let client = client(home)?;
+    let at = args.checkpoint.map_or_else(String::new, |number| format!("?checkpoint={number}"));
+    let path = format!("/v1/policies/{}/agents{at}", args.policy);
+    match block_on(async { Ok(client.get(&path).await?) }) {
+        Err(error) if matches!(error.downcast_ref(), Some(ClientError::Unreachable { .. })) => {}
+        answer => return Ok(serde_json::from_value(answer?)?),
+    }
+    let (store, _lock) = stopped_store(home)?;
+    witnesses::bound(&Ledger::open(store)?, &args.policy, args.checkpoint)
+        .map_err(|error| Failure::because(Code::Unavailable, error))
+}
+
+fn fetch(home: &Home, agent: AgentId, number: CheckpointNumber) -> Result<zeroize::Zeroizing<Vec<u8>>> {
+    super::witness::fetch(home, &Asked::Position { agent, checkpoint: Some(number) })
+}
+
+fn read(json: &[u8]) -> Result<PositionWitness> {
+    match Witness::from_json(json)? {
+        Witness::Position(witness) => Ok(witness),
+        other => anyhow::bail!("the node gave a witness of {}", other.statement()),
+    }
+}
+
+/// Proves each rule of the policy of one agent.
+fn prove(args: &Args, prover: &Prover<'_, AnyStatement>, id: AgentId, json: &[u8]) -> Result<Covered> {
+    let mut covered = Covered::new(id);
+    let rules: Vec<RuleName> = read(json)?.policy.rules.iter().map(|rule| rule.name()).collect();
+    for name in rules.into_iter().filter(|name| name.policy == args.policy) {
+        let witness = read(json)?;
+        let Some(rule) = witness.policy.rule(Some(&name)).map(ChosenRule::from) else { continue };
+        let constraint = name.constraint;
+        let context = args.context.context()?;
+        let proven = Claim::position(witness, rule, true, context)
+            .map_err(|error| error.to_string())
+            .and_then(|claim| {
+                let entropy = super::entropy().map_err(|error| error.to_string())?;
+                claim.prove(prover, &entropy).map_err(|error| error.to_string())
+            });
+        match proven {
+            Ok(file) => {
+                let name = format!("{}-{constraint}.json", &id.to_string()[..16]);
+                files::write_new(&args.out.join(&name), file.to_json().as_bytes())?;
+                covered.proofs.insert(constraint, name);
+            }
+            Err(reason) => drop(covered.missing.insert(constraint.to_string(), reason)),
+        }
+    }
+    Ok(covered)
+}
