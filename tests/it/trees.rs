@@ -173,6 +173,20 @@ fn every_agent_and_action_of_every_checkpoint_is_proven_by_the_twins() {
         }
     }
     assert!(positions > 60 && actions > 20 && claimed > 40, "{positions} {actions} {claimed}");
+    // Whom a policy binds is who has a rule of it.
+    let mut bound = 0;
+    for number in (1..=ledger.tip().checkpoint.0).map(CheckpointNumber) {
+        let agents = ledger.bound_agents(&name("zones"), number).unwrap();
+        for id in &ids {
+            let has_rule = ledger
+                .position_witness(id, number)
+                .is_ok_and(|w| w.policy.rules.iter().any(|rule| rule.policy.as_str() == "zones"));
+            assert_eq!(agents.contains(id), has_rule, "{id} {number}");
+        }
+        bound += agents.len();
+        assert!(ledger.bound_agents(&name("other"), number).unwrap().is_empty());
+    }
+    assert!(bound > 40, "{bound}");
     assert!(ledger.position_witness(&AgentId([9; 32]), ledger.tip().checkpoint).is_err());
     assert!(ledger.action_witness(&ids[0], Some(10_000)).is_err());
 }
