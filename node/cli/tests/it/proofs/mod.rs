@@ -3,6 +3,7 @@
 mod ceremony;
 mod exports;
 mod keys;
+mod policies;
 mod proving;
 mod verifying;
 mod workshop;

@@ -1,0 +1,89 @@
+//! A policy of a running mesh, proven of every agent that it binds.
+
+use crate::{
+    lone::Lone,
+    support::{stderr, stdout},
+};
+use serde_json::Value;
+use std::fs;
+
+const GUARDS: &str = r#"{"binds": "all", "prove": true, "constraints": [
+    {"name": "near", "rule": {"within": {"of": "core", "delta_micro": 9000000}}},
+    {"name": "home", "rule": {"inside": {"regions": ["earth", "luna", "mars", "helios", "edge"]}}},
+    {"name": "off", "rule": {"beyond": {"of": {"region": "helios"}, "delta_micro": 1}}}]}"#;
+const AGENTS: usize = 3;
+
+fn done(lone: &Lone, words: &[&str]) -> String {
+    let output = lone.phalanx(words);
+    assert!(output.status.success(), "{words:?}: {}{}", stdout(&output), stderr(&output));
+    stdout(&output)
+}
+
+/// The number of a checkpoint that has all that was decided until now.
+fn checkpoint(lone: &mut Lone) -> u64 {
+    let height = lone.status().unwrap()["height"].as_str().unwrap().parse::<u64>().unwrap();
+    let mut found = None;
+    lone.until("checkpoint", |lone| {
+        let rows: Value =
+            serde_json::from_str(&done(lone, &["--output", "json", "checkpoint", "list"])).unwrap();
+        let newest = rows.as_array().unwrap().last().map(|row| row["checkpoint"].clone());
+        let number = |value: &Value| value.as_str().unwrap().parse::<u64>().unwrap();
+        found = newest.filter(|c| number(&c["last_beat"]) >= height).map(|c| number(&c["number"]));
+        found.is_some()
+    });
+    found.unwrap()
+}
+
+#[test]
+fn a_policy_is_proven_of_every_agent_and_gaps_are_named() {
+    let mut lone = Lone::found();
+    lone.start();
+    let command = format!(r#"{{"set_policy":{{"name":"guards","document":"{}"}}}}"#, hex::encode(GUARDS));
+    done(&lone, &["owner", "direct", "send", &command]);
+    let stack = lone.file("genesis.json");
+    for label in ["a", "b", "c"] {
+        let words = ["agent", "spawn", "--region", "earth", "--label", label, "--stack"];
+        done(&lone, &[&words[..], &[stack.to_str().unwrap()]].concat());
+    }
+    let number = checkpoint(&mut lone).to_string();
+    done(&lone, &["proof", "setup", "--dev", "--circuit", "position-8"]);
+    let folder = lone.mesh.folder.path().join("guards");
+    let (shown, file) = (folder.to_str().unwrap(), lone.mesh.folder.path().join("checkpoint.json"));
+    let said = done(&lone, &["proof", "policy", "guards", "--checkpoint", &number, "--out", shown]);
+    assert!(said.contains("6 proofs of 3 of 3 agents"), "{said}");
+    fs::write(&file, done(&lone, &["checkpoint", "export", &number])).unwrap();
+    lone.stop();
+
+    // Whoever has the folder and the checkpoint needs no node.
+    let verify = ["--output", "json", "proof", "verify", shown, "--checkpoint", file.to_str().unwrap()];
+    let verdict: Value = serde_json::from_str(&done(&lone, &verify)).unwrap();
+    assert_eq!(verdict["coverage"][0]["covered"], AGENTS, "{verdict}");
+    assert_eq!(verdict["valid"], 2 * AGENTS);
+
+    // The same, by a node that does not run.
+    let again = lone.mesh.folder.path().join("again");
+    let again = again.to_str().unwrap();
+    done(&lone, &["proof", "policy", "guards", "--checkpoint", &number, "--out", again]);
+
+    // One proof is gone, one is put in another one's place.
+    let mut files: Vec<_> = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.retain(|path| path.file_name().unwrap() != "coverage.json");
+    files.sort();
+    let near: Vec<_> = files.iter().filter(|path| path.to_str().unwrap().ends_with("-near.json")).collect();
+    fs::copy(near[0], near[1]).unwrap();
+    fs::remove_file(near[2]).unwrap();
+    let output = lone.phalanx(&verify);
+    assert_eq!(output.status.code(), Some(1));
+    let verdict: Value = serde_json::from_str(&stdout(&output)).unwrap();
+    assert_eq!(verdict["coverage"][0]["covered"], 1, "{verdict}");
+    let reasons = verdict["coverage"][0]["agents"].to_string();
+    assert!(
+        reasons.contains("of an agent that another proof is of") && reasons.contains("there is no"),
+        "{reasons}"
+    );
+
+    // Nobody is bound by what nobody has declared.
+    let output = lone.phalanx(&["proof", "policy", "others", "--out", &format!("{again}-2")]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains("no agent is bound"), "{}", stderr(&output));
+}
