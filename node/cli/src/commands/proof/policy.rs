@@ -24,7 +24,12 @@ use phalanx_circuits::{
 };
 use phalanx_ledger::Ledger;
 use phalanx_types::{AgentId, Name, units::CheckpointNumber};
-use std::{collections::BTreeMap, fs, path::PathBuf, time::Instant};
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
 
 /// Which policy, and where the proofs go.
 #[derive(clap::Args)]
@@ -32,11 +37,15 @@ pub struct Args {
     /// The policy's name.
     policy: Name,
     /// The checkpoint's number [default: the last one].
-    #[arg(long, value_name = "NUMBER")]
+    #[arg(long, value_name = "NUMBER", conflicts_with = "follow")]
     checkpoint: Option<u64>,
     /// The folder to write to, which is made: a proof an agent and rule, and coverage.json.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
+    /// Goes on with every checkpoint of the running node, each in a folder of its number
+    /// below --out.
+    #[arg(long)]
+    follow: bool,
     #[command(flatten)]
     keys: KeysArgs,
     #[command(flatten)]
@@ -48,10 +57,39 @@ struct Workshop {
     circuits: BTreeMap<usize, Circuit<AnyStatement>>,
 }
 
+/// How often a node is asked for its next checkpoint.
+const PAUSE: Duration = Duration::from_secs(1);
+
 /// Runs it.
 pub fn run(home: &Home, format: Format, args: &Args) -> Result<Code> {
-    files::check_new(&args.out)?;
+    if args.follow {
+        return follow(home, format, args);
+    }
     let bound = bound(home, args)?;
+    prove_all(home, format, args, &bound, &args.out)
+}
+
+/// Proves at each checkpoint, until it is ended; what is not proven is told and left.
+fn follow(home: &Home, format: Format, args: &Args) -> Result<Code> {
+    let mut last = None;
+    loop {
+        let bound = bound(home, args)?;
+        if last != Some(bound.checkpoint) {
+            last = Some(bound.checkpoint);
+            let folder = args.out.join(bound.checkpoint.to_string());
+            // One that was proven before this was started.
+            if !folder.exists()
+                && let Err(error) = prove_all(home, format, args, &bound, &folder)
+            {
+                crate::output::warn(&format!("checkpoint {}: {error:#}", bound.checkpoint));
+            }
+        }
+        std::thread::sleep(PAUSE);
+    }
+}
+
+fn prove_all(home: &Home, format: Format, args: &Args, bound: &Bound, out: &Path) -> Result<Code> {
+    files::check_new(out)?;
     if bound.agents.is_empty() {
         let (policy, checkpoint) = (&args.policy, bound.checkpoint);
         let reason = format!(
@@ -60,7 +98,7 @@ pub fn run(home: &Home, format: Format, args: &Args) -> Result<Code> {
         );
         return Err(Failure::because(Code::Refused, reason));
     }
-    fs::create_dir_all(&args.out).with_context(|| format!("{} cannot be made", args.out.display()))?;
+    fs::create_dir_all(out).with_context(|| format!("{} cannot be made", out.display()))?;
     let began = Instant::now();
     let mut agents = Vec::new();
     let mut witnesses: BTreeMap<usize, Vec<(AgentId, zeroize::Zeroizing<Vec<u8>>)>> = BTreeMap::new();
@@ -77,7 +115,7 @@ pub fn run(home: &Home, format: Format, args: &Args) -> Result<Code> {
                 let prover =
                     Prover::new(circuit, key).map_err(|error| Failure::because(Code::Wrong, error))?;
                 for (id, json) in of_it {
-                    agents.push(prove(args, &prover, id, &json)?);
+                    agents.push(prove(args, out, &prover, id, &json)?);
                 }
             }
             Err(error) => {
@@ -87,7 +125,7 @@ pub fn run(home: &Home, format: Format, args: &Args) -> Result<Code> {
     }
     agents.sort_by_key(|covered| covered.agent);
     let coverage = Coverage { policy: args.policy.clone(), checkpoint: bound.checkpoint, agents };
-    files::write_new(&args.out.join(FILE), &serde_json::to_vec_pretty(&coverage)?)?;
+    files::write_new(&out.join(FILE), &serde_json::to_vec_pretty(&coverage)?)?;
     let (proofs, whole) = (coverage.proofs(), coverage.whole());
     let code = if whole == coverage.agents.len() { Code::Done } else { Code::Refused };
     format.print(
@@ -98,7 +136,7 @@ pub fn run(home: &Home, format: Format, args: &Args) -> Result<Code> {
                 coverage.policy,
                 coverage.checkpoint,
                 began.elapsed().as_secs_f64(),
-                args.out.display()
+                out.display()
             );
             for (agent, why) in coverage.gaps() {
                 text.push_str(&format!("\n  NOT proven: {agent}: {why}"));
@@ -146,7 +184,13 @@ fn read(json: &[u8]) -> Result<PositionWitness> {
 }
 
 /// Proves each rule of the policy of one agent.
-fn prove(args: &Args, prover: &Prover<'_, AnyStatement>, id: AgentId, json: &[u8]) -> Result<Covered> {
+fn prove(
+    args: &Args,
+    out: &Path,
+    prover: &Prover<'_, AnyStatement>,
+    id: AgentId,
+    json: &[u8],
+) -> Result<Covered> {
     let mut covered = Covered::new(id);
     let rules: Vec<RuleName> = read(json)?.policy.rules.iter().map(|rule| rule.name()).collect();
     for name in rules.into_iter().filter(|name| name.policy == args.policy) {
@@ -163,7 +207,7 @@ fn prove(args: &Args, prover: &Prover<'_, AnyStatement>, id: AgentId, json: &[u8
         match proven {
             Ok(file) => {
                 let name = format!("{}-{constraint}.json", &id.to_string()[..16]);
-                files::write_new(&args.out.join(&name), file.to_json().as_bytes())?;
+                files::write_new(&out.join(&name), file.to_json().as_bytes())?;
                 covered.proofs.insert(constraint, name);
             }
             Err(reason) => drop(covered.missing.insert(constraint.to_string(), reason)),
