@@ -47,8 +47,9 @@ impl<K: Kv> Run<'_, K> {
             let what = "its digest is not that of the last checkpoint's last beat";
             return Err(Fault::Wrong { cf: Cf::Meta, key: meta_key::TIP.to_vec(), what });
         }
-        check::agents(self.kv, known)?;
-        check::nodes(self.kv, checkpoints)?;
+        let opened = check::agents(self.kv, known)?;
+        check::nodes(self.kv, checkpoints, &opened)?;
+        check::leaves(self.kv, opened)?;
         check::actions(self.kv, known, tip.checkpoint.0)?;
         check::bindings(self.kv)
     }

@@ -91,7 +91,7 @@ pub(crate) fn receipts_root(kv: &impl Kv, height: Height) -> Result<Option<Hash>
 
 /// The agents tree, grown again from its stored leaves, has every stored node and no
 /// other, and at each checkpoint its root.
-pub(crate) fn nodes(kv: &impl Kv, checkpoints: &[Checkpoint]) -> Result<(), Fault> {
+pub(crate) fn nodes(kv: &impl Kv, checkpoints: &[Checkpoint], opened: &Opened) -> Result<(), Fault> {
     let mut stored: BTreeMap<u64, BTreeMap<(usize, usize), Fr>> = BTreeMap::new();
     each(kv, Cf::Nodes, |key, value| {
         let fits = |level: usize, index: usize| level <= DEPTH && index >> (2 * (DEPTH - level)) == 0;
@@ -114,7 +114,8 @@ pub(crate) fn nodes(kv: &impl Kv, checkpoints: &[Checkpoint]) -> Result<(), Faul
         let is_other = |place: &&(usize, usize)| nodes.get(place) != grown.get(place);
         if let Some((level, index)) = nodes.keys().chain(grown.keys()).filter(is_other).min() {
             let key = node_key(*level, *index, checkpoint.number);
-            return if let Some(leaf) = ended(&tree, &nodes, *level, *index) {
+            let told = |slot: usize| opened.get(&(slot, checkpoint.number.0)).map(|(_, leaf)| *leaf);
+            return if let Some(leaf) = lost(&tree, &nodes, (*level, *index), told) {
                 Err(Fault::Missing { cf: Cf::Nodes, key: node_key(0, leaf, checkpoint.number) })
             } else if nodes.contains_key(&(*level, *index)) {
                 wrong(Cf::Nodes, key, "it is not the node over those below it")
@@ -137,14 +138,19 @@ pub(crate) fn nodes(kv: &impl Kv, checkpoints: &[Checkpoint]) -> Result<(), Faul
     }
 }
 
-/// The leaf below a stored node that would be right if the leaf's agent had ended, which
-/// only a record that is missing can have told.
-fn ended(tree: &Tree, nodes: &BTreeMap<(usize, usize), Fr>, level: usize, index: usize) -> Option<usize> {
+/// The leaf that is missing below a stored node: the node is the one over its other leaves and
+/// what the stored agent tells of this one, or nothing where an agent has ended.
+fn lost(
+    tree: &Tree,
+    nodes: &BTreeMap<(usize, usize), Fr>,
+    (level, index): (usize, usize),
+    told: impl Fn(usize) -> Option<Fr>,
+) -> Option<usize> {
     let node = nodes.get(&(level, index)).filter(|_| level == 1)?;
     let leaves: [usize; ARITY] = std::array::from_fn(|child| index * ARITY + child);
-    leaves.into_iter().filter(|leaf| !nodes.contains_key(&(0, *leaf))).find(|gone| {
-        let children = leaves.map(|leaf| tree.leaf(leaf).filter(|_| leaf != *gone).unwrap_or_default());
-        hash(children) == *node
+    leaves.into_iter().filter(|leaf| !nodes.contains_key(&(0, *leaf))).find(|lost| {
+        let leaf = |at: usize| if at == *lost { told(at) } else { tree.leaf(at) };
+        hash(leaves.map(|at| leaf(at).unwrap_or_default())) == *node
     })
 }
 
@@ -153,36 +159,46 @@ fn number_of(key: &[u8]) -> Option<u64> {
     key.last_chunk::<8>().map(|number| u64::from_be_bytes(*number))
 }
 
-/// Every stored agent is what a leaf of its checkpoint opens to, and each leaf has one.
-pub(crate) fn agents(kv: &impl Kv, known: u64) -> Result<(), Fault> {
-    let mut opened: BTreeSet<(u32, u64)> = BTreeSet::new();
+/// What stored agents open, by slot and checkpoint: the agent's key and its leaf.
+pub(crate) type Opened = BTreeMap<(usize, u64), (Vec<u8>, Fr)>;
+
+/// Every stored agent is one, under its own key and after `known`. Gives what they open.
+pub(crate) fn agents(kv: &impl Kv, known: u64) -> Result<Opened, Fault> {
+    let mut opened = Opened::new();
     each(kv, Cf::Agents, |key, value| {
         let agent: StoredAgent = record::unwrap_value(Cf::Agents, key, value)?;
         let number = number_of(key).unwrap_or(u64::MAX);
-        let is_own = key.starts_with(&agent.id.0) && number > known;
         let leaf = agent.state().and_then(|state| state.leaf());
-        let asked = node_key(0, agent.slot as usize, CheckpointNumber(number));
-        let node: Option<Hash> = get_value(kv, Cf::Nodes, &asked)?;
-        if is_own && node.is_none() {
-            return Err(Fault::Missing { cf: Cf::Nodes, key: asked });
-        }
-        if !is_own || leaf.map(bytes_of).ok() != node {
-            return wrong(Cf::Agents, key, "it does not open the leaf of its slot and checkpoint");
-        }
+        let (Ok(leaf), true) = (leaf, key.starts_with(&agent.id.0) && number > known) else {
+            return wrong(Cf::Agents, key, "it is not an agent of this key");
+        };
         if kv.get(Cf::Bindings, &agent.policy_root.0)?.is_none() {
             return Err(Fault::Missing { cf: Cf::Bindings, key: agent.policy_root.0.to_vec() });
         }
-        let _ = opened.insert((agent.slot, number));
-        Ok(())
-    })?;
-    each(kv, Cf::Nodes, |key, value| match node_of(key) {
-        Some((0, slot, number))
-            if element(key, value)? != Fr::default() && !opened.contains(&(slot as u32, number)) =>
-        {
-            Err(Fault::Missing { cf: Cf::Agents, key: key.to_vec() })
+        match opened.insert((agent.slot as usize, number), (key.to_vec(), leaf)) {
+            None => Ok(()),
+            Some(_) => wrong(Cf::Agents, key, "another one has its slot at this checkpoint"),
         }
-        _ => Ok(()),
-    })
+    })?;
+    Ok(opened)
+}
+
+/// Every leaf opens to a stored agent, and every stored agent is what a leaf opens to.
+pub(crate) fn leaves(kv: &impl Kv, mut opened: Opened) -> Result<(), Fault> {
+    each(kv, Cf::Nodes, |key, value| {
+        let Some((0, slot, number)) = node_of(key) else { return Ok(()) };
+        let leaf = element(key, value)?;
+        match opened.remove(&(slot, number)) {
+            None if leaf == Fr::default() => Ok(()),
+            None => Err(Fault::Missing { cf: Cf::Agents, key: key.to_vec() }),
+            Some((_, found)) if found == leaf => Ok(()),
+            Some((agent, _)) => wrong(Cf::Agents, agent, "it does not open the leaf of its slot"),
+        }
+    })?;
+    match opened.into_values().next() {
+        Some((agent, _)) => wrong(Cf::Agents, agent, "no leaf has its slot at this checkpoint"),
+        None => Ok(()),
+    }
 }
 
 /// Every stored action is what a leaf of its audit tree opens to, and each leaf that is no

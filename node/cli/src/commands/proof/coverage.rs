@@ -145,8 +145,10 @@ impl Coverage {
             (Some(policy), _) if policy == phalanx_types::Hash::ZERO.to_string() => {
                 Some(format!("{name} does not claim the agent's policy"))
             }
-            (Some(_), Some(nullifier)) if spent.insert((constraint.clone(), nullifier)) => None,
-            _ => Some(format!("{name} is of an agent that another proof is of")),
+            (_, nullifier) => {
+                let is_new = nullifier.is_some_and(|spends| spent.insert((constraint.clone(), spends)));
+                (!is_new).then(|| format!("{name} is of an agent that another proof is of"))
+            }
         }
     }
 }

@@ -39,7 +39,7 @@ fn a_policy_is_proven_of_every_agent_and_gaps_are_named() {
     let mut lone = Lone::found();
     lone.start();
     let command = format!(r#"{{"set_policy":{{"name":"guards","document":"{}"}}}}"#, hex::encode(GUARDS));
-    done(&lone, &["owner", "direct", "send", &command]);
+    done(&lone, &["owner", "send", &command]);
     let stack = lone.file("genesis.json");
     for label in ["a", "b", "c"] {
         let words = ["agent", "spawn", "--region", "earth", "--label", label, "--stack"];
