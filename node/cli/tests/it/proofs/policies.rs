@@ -26,7 +26,7 @@ fn checkpoint(lone: &mut Lone) -> u64 {
     lone.until("checkpoint", |lone| {
         let rows: Value =
             serde_json::from_str(&done(lone, &["--output", "json", "checkpoint", "list"])).unwrap();
-        let newest = rows.as_array().unwrap().last().map(|row| row["checkpoint"].clone());
+        let newest = rows["items"].as_array().unwrap().last().map(|row| row["checkpoint"].clone());
         let number = |value: &Value| value.as_str().unwrap().parse::<u64>().unwrap();
         found = newest.filter(|c| number(&c["last_beat"]) >= height).map(|c| number(&c["number"]));
         found.is_some()
