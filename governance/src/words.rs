@@ -551,6 +551,9 @@ fn policy_words(policy: &Policy) -> String {
         Binds::All => "every agent".to_owned(),
     };
     let mut words = format!("it binds {binds}");
+    if policy.prove {
+        words.push_str("; it is to be proven at each checkpoint");
+    }
     if let Some(idle_max_ms) = policy.idle_max_ms {
         words.push_str(&format!("; who is not used for {idle_max_ms} ms is ended"));
     }

@@ -52,11 +52,6 @@ pub struct Args {
     context: ContextArgs,
 }
 
-/// Circuits and keys of one number of dimensions.
-struct Workshop {
-    circuits: BTreeMap<usize, Circuit<AnyStatement>>,
-}
-
 /// How often a node is asked for its next checkpoint.
 const PAUSE: Duration = Duration::from_secs(1);
 
@@ -107,13 +102,12 @@ fn prove_all(home: &Home, format: Format, args: &Args, bound: &Bound, out: &Path
         let dimension = read(&json)?.agent.position.0.len();
         witnesses.entry(dimension).or_default().push((*id, json));
     }
-    let mut workshop = Workshop { circuits: BTreeMap::new() };
     for (dimension, of_it) in witnesses {
-        match workshop.circuit(dimension) {
+        match circuit(dimension) {
             Ok(circuit) => {
-                let key = args.keys.folder(home).proving(circuit)?;
+                let key = args.keys.folder(home).proving(&circuit)?;
                 let prover =
-                    Prover::new(circuit, key).map_err(|error| Failure::because(Code::Wrong, error))?;
+                    Prover::new(&circuit, key).map_err(|error| Failure::because(Code::Wrong, error))?;
                 for (id, json) in of_it {
                     agents.push(prove(args, out, &prover, id, &json)?);
                 }
@@ -148,14 +142,9 @@ fn prove_all(home: &Home, format: Format, args: &Args, bound: &Bound, out: &Path
     Ok(code)
 }
 
-impl Workshop {
-    fn circuit(&mut self, dimension: usize) -> Result<&Circuit<AnyStatement>> {
-        if !self.circuits.contains_key(&dimension) {
-            let statement = AnyStatement::Position(Position::new(dimension)?);
-            self.circuits.insert(dimension, super::circuit(statement)?);
-        }
-        self.circuits.get(&dimension).context("it was put there")
-    }
+/// The circuit of positions of that many dimensions.
+fn circuit(dimension: usize) -> Result<Circuit<AnyStatement>> {
+    super::circuit(AnyStatement::Position(Position::new(dimension)?))
 }
 
 /// Whom the policy binds, by the running node or the store of a stopped one.
