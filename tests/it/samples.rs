@@ -12,7 +12,7 @@ use phalanx_consensus::{
     wire::{Message, PolkaCertificate, RoundCertificate, RoundVote, SyncRequest, SyncResponse},
 };
 use phalanx_geometry::routing::{Algorithm, Message as Routed};
-use phalanx_ledger::{Cf, MemoryKv, proof, record, snapshot::PartId};
+use phalanx_ledger::{Cf, MemoryKv, Witnesses, proof, record, snapshot::PartId};
 use phalanx_p2p::{
     pacer::Pacer,
     records::{AddressBook, AddressRecord},
@@ -223,18 +223,19 @@ fn state_entries() -> Vec<Vec<u8>> {
 
 /// Witnesses of the small ledger's agents, actions and receipts, as far as it has any.
 fn witnesses() -> Vec<Vec<u8>> {
-    let ledger = MESH.ledger();
-    let last = ledger.tip().checkpoint;
+    let witnesses = Witnesses::new(MESH.ledger().kv());
+    let last = witnesses.last().unwrap();
     let agents = MESH.fabric().agents().map(|(id, _)| *id);
-    let positions = agents.filter_map(|id| ledger.position_witness(&id, last).ok()).map(Witness::Position);
-    let integrity = ledger.integrity_witness(ReceiptIndex(0), ReceiptIndex(4)).unwrap();
+    let positions = agents.filter_map(|id| witnesses.position_witness(&id, last).ok()).map(Witness::Position);
+    let integrity = witnesses.integrity_witness(ReceiptIndex(0), ReceiptIndex(4)).unwrap();
     let all = positions.chain([Witness::Integrity(integrity)]);
     all.map(|witness| witness.to_json().unwrap().as_bytes().to_vec()).collect()
 }
 
 /// A proof of the smallest statement.
 fn statement_proof() -> Vec<u8> {
-    let integrity = MESH.ledger().integrity_witness(ReceiptIndex(0), ReceiptIndex(4)).unwrap();
+    let integrity =
+        Witnesses::new(MESH.ledger().kv()).integrity_witness(ReceiptIndex(0), ReceiptIndex(4)).unwrap();
     let claim = Claim::integrity(integrity).unwrap();
     let circuit = Circuit::new(claim.statement()).unwrap();
     let prover = Prover::new(&circuit, setup_dev(&circuit, &[7; 32]).unwrap()).unwrap();

@@ -7,7 +7,7 @@ use phalanx_circuits::{
     native::{Fr, bytes_of},
     position,
 };
-use phalanx_ledger::{MemoryKv, fsck::fsck};
+use phalanx_ledger::{MemoryKv, Witnesses, fsck::fsck};
 use phalanx_replica::snapshot;
 use phalanx_tests::solo::Solo;
 use phalanx_types::{
@@ -125,12 +125,13 @@ fn every_agent_and_action_of_every_checkpoint_is_proven_by_the_twins() {
     let (mut solo, _) = open();
     live(&mut solo, 60);
     let ledger = solo.replica.ledger();
+    let witnesses = Witnesses::new(ledger.kv());
     let ids: Vec<AgentId> = solo.replica.fabric().agents().map(|(id, _)| *id).collect();
     assert!(ids.len() > 10);
     let (mut positions, mut actions, mut claimed) = (0, 0, 0);
     for id in &ids {
         for number in 1..=ledger.tip().checkpoint.0 {
-            let Ok(witness) = ledger.position_witness(id, CheckpointNumber(number)) else { continue };
+            let Ok(witness) = witnesses.position_witness(id, CheckpointNumber(number)) else { continue };
             let root = ledger.checkpoint(witness.checkpoint).unwrap().unwrap().agents_root;
             let dimension = witness.agent.position.0.len();
             let policy = witness.policy.to_native().unwrap();
@@ -152,7 +153,7 @@ fn every_agent_and_action_of_every_checkpoint_is_proven_by_the_twins() {
         }
         let last = solo.replica.fabric().agent(id).unwrap().nonce;
         for nonce in 1..=last {
-            let Ok(witness) = ledger.action_witness(id, Some(nonce)) else { continue };
+            let Ok(witness) = witnesses.action_witness(id, Some(nonce)) else { continue };
             let root = ledger.checkpoint(witness.checkpoint).unwrap().unwrap().audit_root;
             let rule = witness.policy.rules.first().unwrap();
             let secret = action::Secret {
@@ -176,19 +177,19 @@ fn every_agent_and_action_of_every_checkpoint_is_proven_by_the_twins() {
     // Whom a policy binds is who has a rule of it.
     let mut bound = 0;
     for number in (1..=ledger.tip().checkpoint.0).map(CheckpointNumber) {
-        let agents = ledger.bound_agents(&name("zones"), number).unwrap();
+        let agents = witnesses.bound_agents(&name("zones"), number).unwrap();
         for id in &ids {
-            let has_rule = ledger
+            let has_rule = witnesses
                 .position_witness(id, number)
                 .is_ok_and(|w| w.policy.rules.iter().any(|rule| rule.policy.as_str() == "zones"));
             assert_eq!(agents.contains(id), has_rule, "{id} {number}");
         }
         bound += agents.len();
-        assert!(ledger.bound_agents(&name("other"), number).unwrap().is_empty());
+        assert!(witnesses.bound_agents(&name("other"), number).unwrap().is_empty());
     }
     assert!(bound > 40, "{bound}");
-    assert!(ledger.position_witness(&AgentId([9; 32]), ledger.tip().checkpoint).is_err());
-    assert!(ledger.action_witness(&ids[0], Some(10_000)).is_err());
+    assert!(witnesses.position_witness(&AgentId([9; 32]), ledger.tip().checkpoint).is_err());
+    assert!(witnesses.action_witness(&ids[0], Some(10_000)).is_err());
 }
 
 #[test]
@@ -196,9 +197,10 @@ fn the_record_between_two_receipts_is_proven_across_checkpoints() {
     let (mut solo, _) = open();
     live(&mut solo, 31);
     let ledger = solo.replica.ledger();
+    let witnesses = Witnesses::new(ledger.kv());
     let first_of = |beat: u64| ledger.range(phalanx_types::Height(beat)).unwrap().unwrap().0;
     for (from, to) in [(1, 2), (4, 6), (0, 16), (9, 25)] {
-        let witness = ledger.integrity_witness(first_of(from), first_of(to)).unwrap();
+        let witness = witnesses.integrity_witness(first_of(from), first_of(to)).unwrap();
         let root = ledger.checkpoint(witness.checkpoint).unwrap().unwrap().audit_root;
         let secret = integrity::Secret {
             from: witness.from,
@@ -210,9 +212,9 @@ fn the_record_between_two_receipts_is_proven_across_checkpoints() {
         integrity::check(&public.inputs(), &secret).unwrap();
     }
     for (from, to) in [(5, 5), (6, 5), (1, 18)] {
-        assert!(ledger.integrity_witness(first_of(from), first_of(to)).is_err(), "{from} {to}");
+        assert!(witnesses.integrity_witness(first_of(from), first_of(to)).is_err(), "{from} {to}");
     }
-    assert!(ledger.integrity_witness(first_of(30), first_of(31)).is_err(), "no checkpoint has beat 31");
+    assert!(witnesses.integrity_witness(first_of(30), first_of(31)).is_err(), "no checkpoint has beat 31");
 }
 
 #[test]

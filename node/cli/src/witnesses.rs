@@ -2,7 +2,7 @@
 
 use phalanx_api::WitnessQuery;
 use phalanx_circuits::witness::Witness;
-use phalanx_ledger::{Kv, Ledger, WitnessError};
+use phalanx_ledger::{Kv, WitnessError, Witnesses};
 use phalanx_types::{AgentId, Name, ReceiptIndex, units::CheckpointNumber};
 use serde::{Deserialize, Serialize};
 
@@ -20,13 +20,10 @@ pub struct Bound {
 ///
 /// # Errors
 /// See [`WitnessError`].
-pub fn bound<K: Kv>(
-    ledger: &Ledger<K>,
-    policy: &Name,
-    checkpoint: Option<u64>,
-) -> Result<Bound, WitnessError> {
-    let checkpoint = checkpoint.map_or(ledger.tip().checkpoint, CheckpointNumber);
-    Ok(Bound { checkpoint, agents: ledger.bound_agents(policy, checkpoint)? })
+pub fn bound(kv: &impl Kv, policy: &Name, checkpoint: Option<u64>) -> Result<Bound, WitnessError> {
+    let witnesses = Witnesses::new(kv);
+    let checkpoint = checkpoint.map_or_else(|| witnesses.last(), |number| Ok(CheckpointNumber(number)))?;
+    Ok(Bound { checkpoint, agents: witnesses.bound_agents(policy, checkpoint)? })
 }
 
 /// A question for a witness.
@@ -86,18 +83,19 @@ impl Asked {
         }
     }
 
-    /// The answer of a ledger.
+    /// The answer of a ledger's store.
     ///
     /// # Errors
     /// See [`WitnessError`].
-    pub fn witness<K: Kv>(&self, ledger: &Ledger<K>) -> Result<Witness, WitnessError> {
+    pub fn witness(&self, kv: &impl Kv) -> Result<Witness, WitnessError> {
+        let witnesses = Witnesses::new(kv);
         match self {
             Self::Position { agent, checkpoint } => {
-                let checkpoint = checkpoint.unwrap_or(ledger.tip().checkpoint);
-                ledger.position_witness(agent, checkpoint).map(Witness::Position)
+                let checkpoint = checkpoint.map_or_else(|| witnesses.last(), Ok)?;
+                witnesses.position_witness(agent, checkpoint).map(Witness::Position)
             }
-            Self::Action { agent, nonce } => ledger.action_witness(agent, *nonce).map(Witness::Action),
-            Self::Integrity { from, to } => ledger.integrity_witness(*from, *to).map(Witness::Integrity),
+            Self::Action { agent, nonce } => witnesses.action_witness(agent, *nonce).map(Witness::Action),
+            Self::Integrity { from, to } => witnesses.integrity_witness(*from, *to).map(Witness::Integrity),
         }
     }
 }

@@ -186,6 +186,38 @@ pub(crate) fn get_value<T: BorshDeserialize>(
     kv.get(cf, key)?.map(|stored| record::unwrap_value(cf, key, &stored)).transpose()
 }
 
+/// A checkpoint.
+pub(crate) fn checkpoint(kv: &impl Kv, number: CheckpointNumber) -> Result<Option<Checkpoint>, StoreError> {
+    get_value(kv, Cf::Checkpoints, &number_key(number.0))
+}
+
+/// The first checkpoint, up to the last one, whose interval holds the receipt.
+pub(crate) fn checkpoint_of(
+    kv: &impl Kv,
+    last: CheckpointNumber,
+    index: ReceiptIndex,
+) -> Result<Option<Checkpoint>, StoreError> {
+    let (mut low, mut high) = (1, last.0 + 1);
+    while low < high {
+        let middle = low + (high - low) / 2;
+        let Some(found) = checkpoint(kv, CheckpointNumber(middle))? else {
+            low = middle + 1;
+            continue;
+        };
+        if found.history_size > index.0 { high = middle } else { low = middle + 1 }
+    }
+    checkpoint(kv, CheckpointNumber(low))
+}
+
+/// A receipt.
+pub(crate) fn receipt(kv: &impl Kv, index: ReceiptIndex) -> Result<Option<Receipt>, StoreError> {
+    let key = number_key(index.0);
+    let Some(stored) = kv.get(Cf::Receipts, &key)? else { return Ok(None) };
+    let canonical = record::unwrap(Cf::Receipts, &key, &stored)?;
+    let read = Receipt::from_canonical_bytes(canonical);
+    read.map(Some).map_err(|error| StoreError::damaged(Cf::Receipts, &key, error.to_string()))
+}
+
 /// The checkpoint that closes the open interval of `tip`, whose counts are those
 /// after the beat.
 fn close(
@@ -693,13 +725,7 @@ impl<K: Kv> Ledger<K> {
     /// # Errors
     /// When the record is damaged or the store cannot be read.
     pub fn receipt(&self, index: ReceiptIndex) -> Result<Option<Receipt>, StoreError> {
-        let key = number_key(index.0);
-        self.receipt_bytes(index)?
-            .map(|bytes| {
-                Receipt::from_canonical_bytes(&bytes)
-                    .map_err(|e| StoreError::damaged(Cf::Receipts, &key, e.to_string()))
-            })
-            .transpose()
+        receipt(&self.kv, index)
     }
 
     /// The values behind a receipt's salted fields, unless they were dropped.
@@ -760,7 +786,7 @@ impl<K: Kv> Ledger<K> {
     /// # Errors
     /// When the record is damaged or the store cannot be read.
     pub fn checkpoint(&self, number: CheckpointNumber) -> Result<Option<Checkpoint>, StoreError> {
-        get_value(&self.kv, Cf::Checkpoints, &number_key(number.0))
+        checkpoint(&self.kv, number)
     }
 
     /// The first checkpoint whose interval holds the receipt.
@@ -768,16 +794,7 @@ impl<K: Kv> Ledger<K> {
     /// # Errors
     /// When the record is damaged or the store cannot be read.
     pub fn checkpoint_of(&self, index: ReceiptIndex) -> Result<Option<Checkpoint>, StoreError> {
-        let (mut low, mut high) = (1, self.tip.checkpoint.0 + 1);
-        while low < high {
-            let middle = low + (high - low) / 2;
-            let Some(checkpoint) = self.checkpoint(CheckpointNumber(middle))? else {
-                low = middle + 1;
-                continue;
-            };
-            if checkpoint.history_size > index.0 { high = middle } else { low = middle + 1 }
-        }
-        self.checkpoint(CheckpointNumber(low))
+        checkpoint_of(&self.kv, self.tip.checkpoint, index)
     }
 
     /// The history tree's proofs.

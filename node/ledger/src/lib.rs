@@ -43,4 +43,4 @@ pub use memory::MemoryKv;
 pub use rocks::RocksKv;
 pub use seal::{BeatMeta, Prepared};
 pub use stored::Stored;
-pub use trees::WitnessError;
+pub use trees::{WitnessError, Witnesses};

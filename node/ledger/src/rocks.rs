@@ -5,7 +5,7 @@ use rocksdb::{
     BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType, DBRecoveryMode,
     Direction, ErrorKind, IteratorMode, Options, ReadOptions, WriteBatch, WriteOptions,
 };
-use std::{io::Read, ops::ControlFlow, path::Path};
+use std::{io::Read, ops::ControlFlow, path::Path, sync::Arc};
 
 /// Bytes of the block cache of all tables together.
 const CACHE_BYTES: usize = 64 << 20;
@@ -20,9 +20,11 @@ const OPEN_FILES_MAX: i32 = 256;
 const DAMAGED: &str = "the files are damaged: put back a copy of the folder, or move it away and start again, and the node catches up from its peers";
 
 /// A RocksDB store. Every write goes through its log; after a crash it is
-/// recovered to a point in time, never with a hole.
+/// recovered to a point in time, never with a hole. Clones are the same store, for readers
+/// on other threads.
+#[derive(Clone)]
 pub struct RocksKv {
-    db: DB,
+    db: Arc<DB>,
 }
 
 impl std::fmt::Debug for RocksKv {
@@ -69,7 +71,7 @@ impl RocksKv {
                 store_error(error)
             }
         })?;
-        Ok(Self { db })
+        Ok(Self { db: Arc::new(db) })
     }
 
     fn table(&self, cf: Cf) -> Result<&ColumnFamily, StoreError> {

@@ -67,7 +67,8 @@ pub async fn run(home: &Home, out: PathBuf, dev: bool) -> Result<()> {
     let token = home.token()?;
 
     let store = RocksKv::open(&home.file("data"))?;
-    let mut replica = Replica::open(store, &genesis, vote.public(), phalanx_replica::Limits::default())?;
+    let mut replica =
+        Replica::open(store.clone(), &genesis, vote.public(), phalanx_replica::Limits::default())?;
     if config.join_by_snapshot_beyond > 0 {
         replica.join_by_snapshot_beyond(config.join_by_snapshot_beyond);
     }
@@ -165,7 +166,16 @@ pub async fn run(home: &Home, out: PathBuf, dev: bool) -> Result<()> {
     tokio::spawn(view::tell_events(decisions.subscribe(), events.clone()));
 
     let router = phalanx_api::router(
-        view::View { core: core.clone(), sender, mesh: mesh.clone(), events, decisions, chain: chain_handle },
+        view::View {
+            core: core.clone(),
+            sender,
+            mesh: mesh.clone(),
+            events,
+            decisions,
+            chain: chain_handle,
+            store,
+            prover: tokio::sync::Semaphore::new(1),
+        },
         token,
     );
     let server = tokio::spawn(async move { axum::serve(listener, router).await });

@@ -18,7 +18,7 @@ use phalanx_types::{
 };
 use serde_json::{Value, json};
 use std::{sync::Arc, time::Duration};
-use tokio::sync::broadcast;
+use tokio::sync::{Semaphore, broadcast};
 
 /// Receipts named in one answer.
 const RECEIPTS_MAX: usize = 1_000;
@@ -32,6 +32,10 @@ pub struct View {
     pub events: broadcast::Sender<Arc<str>>,
     pub decisions: broadcast::Sender<Arc<Decision>>,
     pub chain: Option<ChainHandle>,
+    /// The ledger's store, to be read beside the core.
+    pub store: RocksKv,
+    /// One who reads for a prover at a time.
+    pub prover: Semaphore,
 }
 
 fn busy() -> ApiError {
@@ -143,6 +147,20 @@ impl View {
         question: impl FnOnce(&Ledger<RocksKv>) -> Result<T, ApiError> + Send + 'static,
     ) -> Result<T, ApiError> {
         self.core.ask(move |replica, _| question(replica.ledger())).await.ok_or_else(busy)?
+    }
+
+    /// Reads for a prover: beside the core, which decides meanwhile, and one at a time.
+    async fn read<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&RocksKv) -> Result<T, WitnessError> + Send + 'static,
+    ) -> Result<T, ApiError> {
+        let _turn = self.prover.acquire().await.map_err(|_| busy())?;
+        let store_of = self.store.clone();
+        let answer = tokio::task::spawn_blocking(move || question(&store_of)).await.map_err(|_| busy())?;
+        answer.map_err(|error| match error {
+            WitnessError::Store(error) => store(&error),
+            none => no_witness(none),
+        })
     }
 
     fn decided_json(decision: &Decision, id: &Hash, signed: &SignedEnvelope) -> Value {
@@ -396,28 +414,21 @@ impl NodeView for View {
     }
 
     fn witness(&self, statement: String, of: WitnessQuery) -> BoxFuture<'_, Result<Vec<u8>, ApiError>> {
-        self.ask(move |ledger| {
+        async move {
             let asked = Asked::parse(&statement, &of)
                 .map_err(|reason| ApiError::bad_request(reason, "see `phalanx proof witness --help`"))?;
-            match asked.witness(ledger) {
-                Ok(witness) => witness.to_json().map(|json| json.as_bytes().to_vec()).map_err(no_witness),
-                Err(WitnessError::Store(error)) => Err(store(&error)),
-                Err(error) => Err(no_witness(error)),
-            }
-        })
+            let witness = self.read(move |kv| asked.witness(kv)).await?;
+            witness.to_json().map(|json| json.as_bytes().to_vec()).map_err(no_witness)
+        }
         .boxed()
     }
 
     fn bound_agents(&self, policy: String, checkpoint: Option<u64>) -> BoxFuture<'_, Answer> {
-        self.ask(move |ledger| {
-            let name = Name::new(&policy)
+        async move {
+            let policy = Name::new(&policy)
                 .map_err(|error| ApiError::bad_request(error.to_string(), "give the policy's name"))?;
-            match witnesses::bound(ledger, &name, checkpoint) {
-                Ok(bound) => to_json(&bound),
-                Err(WitnessError::Store(error)) => Err(store(&error)),
-                Err(error) => Err(no_witness(error)),
-            }
-        })
+            to_json(&self.read(move |kv| witnesses::bound(kv, &policy, checkpoint)).await?)
+        }
         .boxed()
     }
 

@@ -20,7 +20,7 @@ mod stored;
 mod witness;
 
 pub(crate) use stored::{known, leaves as stored_leaves, put_bindings};
-pub use witness::WitnessError;
+pub use witness::{WitnessError, Witnesses};
 
 use crate::kv::{Batch, StoreError};
 use keeper::Task;

@@ -3,14 +3,14 @@
 use super::stored::{self, StoredAction, StoredAgent, StoredAudit};
 use crate::{
     kv::{Cf, Kv, StoreError},
-    ledger::{Ledger, get_value, number_key},
+    ledger::{self, Ledger, Tip, get_value, meta_key, number_key},
 };
 use phalanx_circuits::{
     integrity::COUNT_MAX,
     native::{ARITY, DEPTH, Fr, Path, bytes_of, element_of},
     witness::{ActionWitness, BoundPolicy, IntegrityWitness, PositionWitness},
 };
-use phalanx_types::{AgentId, Hash, Height, Name, ReceiptIndex, units::CheckpointNumber};
+use phalanx_types::{AgentId, Checkpoint, Hash, Height, Name, ReceiptIndex, units::CheckpointNumber};
 use std::collections::BTreeMap;
 
 /// Why there is no witness.
@@ -28,14 +28,40 @@ fn none<T>(what: impl Into<String>) -> Result<T, WitnessError> {
     Err(WitnessError::None(what.into()))
 }
 
-impl<K: Kv> Ledger<K> {
+/// What proofs are made of, read from a store while a ledger may be writing to it: what a
+/// checkpoint has does not change any more.
+#[derive(Debug)]
+pub struct Witnesses<'a, K: Kv>(&'a K);
+
+impl<'a, K: Kv> Witnesses<'a, K> {
+    /// Over a store.
+    pub const fn new(kv: &'a K) -> Self {
+        Self(kv)
+    }
+
+    /// The number of the last checkpoint; 0 when there is none.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn last(&self) -> Result<CheckpointNumber, StoreError> {
+        let tip: Option<Tip> = get_value(self.0, Cf::Meta, meta_key::TIP)?;
+        Ok(tip.map_or(CheckpointNumber::ZERO, |tip| tip.checkpoint))
+    }
+
+    fn checkpoint(&self, number: CheckpointNumber) -> Result<Checkpoint, WitnessError> {
+        match ledger::checkpoint(self.0, number)? {
+            Some(checkpoint) => Ok(checkpoint),
+            None => none(format!("there is no checkpoint {number}: the last one is {}", self.last()?)),
+        }
+    }
+
     fn tree_damaged(cf: Cf, key: &[u8], reason: impl ToString) -> WitnessError {
         StoreError::damaged(cf, key, reason.to_string()).into()
     }
 
     fn policy(&self, root: Fr) -> Result<BoundPolicy, WitnessError> {
         let root = bytes_of(root);
-        stored::binding(self.kv(), &root)?.map_or_else(
+        stored::binding(self.0, &root)?.map_or_else(
             || none(format!("this node never saw the policy with the root {root}: ask one that was there")),
             Ok,
         )
@@ -50,13 +76,8 @@ impl<K: Kv> Ledger<K> {
         id: &AgentId,
         number: CheckpointNumber,
     ) -> Result<PositionWitness, WitnessError> {
-        let Some(checkpoint) = self.checkpoint(number)? else {
-            return none(format!(
-                "there is no checkpoint {number}: the last one is {}",
-                self.tip().checkpoint
-            ));
-        };
-        let Some(opened): Option<StoredAgent> = stored::last_of(self.kv(), Cf::Agents, id, number.0)? else {
+        let checkpoint = self.checkpoint(number)?;
+        let Some(opened): Option<StoredAgent> = stored::last_of(self.0, Cf::Agents, id, number.0)? else {
             return none(format!("the agent {id} is in no checkpoint up to {number}: wait for the next one"));
         };
         let damaged = |reason: String| Self::tree_damaged(Cf::Agents, &id.0, reason);
@@ -66,7 +87,7 @@ impl<K: Kv> Ledger<K> {
         for (level, group) in path.0.iter_mut().enumerate() {
             let first = at - at % ARITY;
             for (place, index) in group.iter_mut().zip(first..) {
-                *place = stored::node(self.kv(), level, index, number)?;
+                *place = stored::node(self.0, level, index, number)?;
             }
             at /= ARITY;
         }
@@ -93,20 +114,15 @@ impl<K: Kv> Ledger<K> {
         policy: &Name,
         number: CheckpointNumber,
     ) -> Result<Vec<AgentId>, WitnessError> {
-        if self.checkpoint(number)?.is_none() {
-            return none(format!(
-                "there is no checkpoint {number}: the last one is {}",
-                self.tip().checkpoint
-            ));
-        }
+        self.checkpoint(number)?;
         let mut bound = Vec::new();
         let mut known: BTreeMap<Hash, bool> = BTreeMap::new();
-        for (id, opened) in stored::alive(self.kv(), number)? {
+        for (id, opened) in stored::alive(self.0, number)? {
             let root = opened.policy_root;
             let has_rule = match known.get(&root) {
                 Some(has_rule) => *has_rule,
                 None => {
-                    let binding = stored::binding(self.kv(), &root)?;
+                    let binding = stored::binding(self.0, &root)?;
                     let has_rule = binding.is_some_and(|b| b.rules.iter().any(|rule| rule.policy == *policy));
                     known.insert(root, has_rule);
                     has_rule
@@ -120,7 +136,7 @@ impl<K: Kv> Ledger<K> {
     }
 
     fn audit(&self, number: CheckpointNumber) -> Result<StoredAudit, WitnessError> {
-        let found = get_value(self.kv(), Cf::Audit, &number_key(number.0))?;
+        let found = get_value(self.0, Cf::Audit, &number_key(number.0))?;
         found.map_or_else(|| none(format!("there is no audit tree of the checkpoint {number}")), Ok)
     }
 
@@ -130,7 +146,7 @@ impl<K: Kv> Ledger<K> {
     /// When there is no such action in a closed interval.
     pub fn action_witness(&self, id: &AgentId, nonce: Option<u64>) -> Result<ActionWitness, WitnessError> {
         let asked = nonce.unwrap_or(u64::MAX);
-        let found: Option<StoredAction> = stored::last_of(self.kv(), Cf::Actions, id, asked)?;
+        let found: Option<StoredAction> = stored::last_of(self.0, Cf::Actions, id, asked)?;
         let damaged = |reason: String| Self::tree_damaged(Cf::Actions, &id.0, reason);
         let state = |agent: &StoredAgent| agent.state().map_err(|error| damaged(error.to_string()));
         let Some(found) = found else {
@@ -163,7 +179,7 @@ impl<K: Kv> Ledger<K> {
         from: ReceiptIndex,
         to: ReceiptIndex,
     ) -> Result<IntegrityWitness, WitnessError> {
-        let beat = |index: ReceiptIndex| match self.receipt(index)? {
+        let beat = |index: ReceiptIndex| match ledger::receipt(self.0, index)? {
             Some(receipt) => Ok(receipt.beat),
             None => none(format!("there is no receipt {index} here")),
         };
@@ -175,7 +191,8 @@ impl<K: Kv> Ledger<K> {
                  earlier receipt first"
             ));
         };
-        let closed = |index: ReceiptIndex| match self.checkpoint_of(index)? {
+        let newest = self.last()?;
+        let closed = |index: ReceiptIndex| match ledger::checkpoint_of(self.0, newest, index)? {
             Some(checkpoint) => Ok(checkpoint.number),
             None => none(format!("the receipt {index} is in no checkpoint yet: wait for the next one")),
         };
@@ -193,7 +210,7 @@ impl<K: Kv> Ledger<K> {
         let (at, _) = digest(&audit, last)?;
         let mut receipts_roots = Vec::new();
         for height in first.next().0..=last.0 {
-            let Some(root) = self.receipts_root(Height(height))? else {
+            let Some(root) = super::check::receipts_root(self.0, Height(height))? else {
                 return none(format!("the receipts of the beat {height} are not here"));
             };
             receipts_roots.push(root);
@@ -208,7 +225,9 @@ impl<K: Kv> Ledger<K> {
             path,
         })
     }
+}
 
+impl<K: Kv> Ledger<K> {
     /// Root over the receipts of a beat, from the receipts.
     ///
     /// # Errors

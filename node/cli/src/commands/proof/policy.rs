@@ -157,7 +157,7 @@ fn bound(home: &Home, args: &Args) -> Result<Bound> {
         answer => return Ok(serde_json::from_value(answer?)?),
     }
     let (store, _lock) = stopped_store(home)?;
-    witnesses::bound(&Ledger::open(store)?, &args.policy, args.checkpoint)
+    witnesses::bound(Ledger::open(store)?.kv(), &args.policy, args.checkpoint)
         .map_err(|error| Failure::because(Code::Unavailable, error))
 }
 

@@ -100,7 +100,7 @@ pub fn fetch(home: &Home, asked: &Asked) -> Result<Zeroizing<Vec<u8>>> {
         other => return other,
     }
     let (store, _lock) = crate::commands::stopped_store(home)?;
-    let witness = asked.witness(&Ledger::open(store)?);
+    let witness = asked.witness(Ledger::open(store)?.kv());
     let json = witness.map_err(|error| Failure::because(Code::Unavailable, error))?.to_json()?;
     Ok(Zeroizing::new(json.as_bytes().to_vec()))
 }
