@@ -18,14 +18,17 @@ pub const ANCHOR: &str = artifact!("CheckpointAnchor");
 pub const REGISTRY: &str = artifact!("ValidatorRegistry");
 /// `OwnerCommands`.
 pub const COMMANDS: &str = artifact!("OwnerCommands");
+/// `ProofVerifier`.
+pub const VERIFIER: &str = artifact!("ProofVerifier");
 /// `PhalanxDeployment`.
 pub const DEPLOYMENT: &str = artifact!("PhalanxDeployment");
 
 /// Every contract by name.
-pub const ABIS: [(&str, &str); 4] = [
+pub const ABIS: [(&str, &str); 5] = [
     ("OwnerCommands", COMMANDS),
     ("CheckpointAnchor", ANCHOR),
     ("ValidatorRegistry", REGISTRY),
+    ("ProofVerifier", VERIFIER),
     ("PhalanxDeployment", DEPLOYMENT),
 ];
 

@@ -8,4 +8,5 @@ use ethers::contract::abigen;
 abigen!(CheckpointAnchor, "../contracts/artifacts/CheckpointAnchor.json");
 abigen!(ValidatorRegistry, "../contracts/artifacts/ValidatorRegistry.json");
 abigen!(OwnerCommands, "../contracts/artifacts/OwnerCommands.json");
+abigen!(ProofVerifier, "../contracts/artifacts/ProofVerifier.json");
 abigen!(PhalanxDeployment, "../contracts/artifacts/PhalanxDeployment.json");

@@ -4,7 +4,7 @@
 //! [`commands`] the log and the queue of `OwnerCommands`, [`anchor`]
 //! `CheckpointAnchor`, [`registry`] `ValidatorRegistry`, [`deploy`] all three
 //! in one transaction, [`watch`] commands as
-//! they become final, [`verdict`] whether a checkpoint is anchored,
+//! they become final, [`verdict`] whether a checkpoint is anchored, [`verifier`] proofs,
 //! and [`artifacts`] interface and bytes of this build.
 
 pub mod anchor;
@@ -15,6 +15,7 @@ pub mod commands;
 pub mod deploy;
 pub mod registry;
 pub mod verdict;
+pub mod verifier;
 pub mod watch;
 
 pub use anchor::{Anchor, SignedCheckpoint};
@@ -22,6 +23,7 @@ pub use command::{ChainCommand, ChainMode, ProposedValidator, Registration, Tena
 pub use commands::{CommandLog, Commands, LoggedCommand};
 pub use deploy::{Deployment, DeploymentPlan};
 pub use registry::Registry;
+pub use verifier::{CircuitKey, ProofVerifier};
 
 use crate::{
     abi,

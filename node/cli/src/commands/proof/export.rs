@@ -1,6 +1,6 @@
 //! `phalanx proof export`.
 
-use super::keys::KeyArgs;
+use super::{keys::KeyArgs, onchain::circuit_key};
 use crate::{
     files,
     home::Home,
@@ -8,16 +8,19 @@ use crate::{
 };
 use anyhow::{Context, Result};
 use phalanx_circuits::{
-    groth16::{Provenance, VerifyingKey},
+    catalog::AnyStatement,
+    groth16::VerifyingKey,
     proof_file::{PROOF_FILE_BYTES_MAX, ProofFile, Wrong},
     r1cs::Circuit,
-    snarkjs::{Calldata, Places, chain_key, key_to_json, proof_to_json, public_to_json},
+    snarkjs::{Calldata, key_to_json, proof_to_json, public_to_json},
 };
+use phalanx_governance::{Address, contracts::CircuitKey, safe::builder::BuilderFile};
 use phalanx_types::Hash;
 use serde_json::{Value, json};
 use std::{
     fs,
     path::{Path, PathBuf},
+    time::{SystemTime, UNIX_EPOCH},
 };
 
 /// What is exported.
@@ -32,6 +35,12 @@ pub struct Args {
     /// snarkjs, else standard output].
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    /// The ProofVerifier, for safe.
+    #[arg(long, value_name = "ADDRESS")]
+    verifier: Option<Address>,
+    /// Its chain, for safe.
+    #[arg(long, value_name = "N")]
+    chain_id: Option<u64>,
     #[command(flatten)]
     key: KeyArgs,
 }
@@ -45,6 +54,9 @@ enum Target {
     Calldata,
     /// The arguments of ProofVerifier.setKey for the key that the proof was made under.
     Solidity,
+    /// The same call as a file of Safe's transaction builder, for `phalanx owner command batch
+    /// --builder`.
+    Safe,
 }
 
 /// Runs it.
@@ -73,16 +85,17 @@ pub fn run(home: &Home, format: Format, args: &Args) -> Result<Code> {
             let key = key(home, args, &file, &circuit)?;
             tell(format, args, "set_key.json", &set_key_arguments(file.circuit(), &key))
         }
+        Target::Safe => {
+            let key = key(home, args, &file, &circuit)?;
+            let name = format!("set-key-{}.json", file.circuit());
+            let text = builder_file(args, file.circuit(), &key)?;
+            write(format, args.out.as_deref().unwrap_or(Path::new(".")), &[(&name, text)])
+        }
     }
 }
 
 /// The key that the proof was made under.
-fn key(
-    home: &Home,
-    args: &Args,
-    file: &ProofFile,
-    circuit: &Circuit<phalanx_circuits::catalog::AnyStatement>,
-) -> Result<VerifyingKey> {
+fn key(home: &Home, args: &Args, file: &ProofFile, circuit: &Circuit<AnyStatement>) -> Result<VerifyingKey> {
     let key = args.key.verifying(home, circuit)?;
     let (expected, found) = (key.hash(), file.key_hash());
     if expected == found {
@@ -107,23 +120,37 @@ fn verify_arguments(circuit: Hash, calldata: &Calldata) -> Value {
     })
 }
 
-fn set_key_arguments(circuit: phalanx_circuits::catalog::AnyStatement, key: &VerifyingKey) -> Value {
-    let Places { root, root_at, nullifier_at, context_at } = Places::of(circuit);
-    let identity = key.identity();
-    // The contract reads a zero as a key for development.
-    let transcript = match identity.provenance {
-        Provenance::Dev => Hash::ZERO,
-        Provenance::Ceremony { transcript } => transcript,
-    };
+fn set_key_arguments(circuit: AnyStatement, key: &VerifyingKey) -> Value {
+    let CircuitKey { circuit, transcript, places: [root, root_at, nullifier_at, context_at], points } =
+        circuit_key(circuit, key);
     json!({
         "signature": "setKey(bytes32,bytes32,(uint8,uint8,uint8,uint8),bytes)",
         "arguments": [
-            format!("0x{}", identity.circuit_hash), format!("0x{transcript}"),
+            format!("0x{circuit}"), format!("0x{transcript}"),
             format!("({root},{root_at},{nullifier_at},{context_at})"),
-            format!("0x{}", hex::encode(chain_key(key.raw()))),
+            format!("0x{}", hex::encode(points)),
         ],
-        "provenance": identity.provenance,
+        "provenance": key.identity().provenance,
     })
+}
+
+/// The call of setKey as a file of Safe's transaction builder.
+fn builder_file(args: &Args, circuit: AnyStatement, key: &VerifyingKey) -> Result<String> {
+    let (Some(verifier), Some(chain_id)) = (args.verifier, args.chain_id) else {
+        let reason = "name the contract and its chain: --verifier ADDRESS --chain-id N";
+        return Err(Failure::because(Code::Unreadable, reason));
+    };
+    let provenance = key.identity().provenance;
+    let file = BuilderFile {
+        chain_id,
+        safe: None,
+        name: format!("key of {circuit}"),
+        description: format!("sets the {provenance} key {} of {circuit}", key.hash()),
+        calls: vec![circuit_key(circuit, key).call(verifier)],
+        had_checksum: false,
+    };
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Ok(file.write(u64::try_from(now.as_millis()).unwrap_or(0)))
 }
 
 /// Prints a call, or writes it to a file of that name.

@@ -4,6 +4,7 @@ mod ceremony;
 mod coverage;
 mod export;
 mod keys;
+mod onchain;
 mod policy;
 mod prove;
 mod report;
@@ -45,6 +46,8 @@ pub enum Command {
     /// Proves every rule of a policy of every agent that it binds at a checkpoint. Exit code
     /// 0: of all of them; 1: of some it does not hold, which are named.
     Policy(policy::Args),
+    /// Deploys the contract that verifies proofs on the mesh's chain.
+    Deploy(onchain::DeployArgs),
     /// Writes a proof as other tools take it.
     Export(export::Args),
 }
@@ -59,6 +62,7 @@ pub fn run(home: &Home, format: Format, command: Command) -> Result<Code> {
         Command::Prove(command) => prove::run(home, format, &command),
         Command::Policy(args) => policy::run(home, format, &args),
         Command::Verify(args) => verify::run(home, format, &args),
+        Command::Deploy(args) => onchain::deploy(home, format, &args),
         Command::Export(args) => export::run(home, format, &args),
     }
 }

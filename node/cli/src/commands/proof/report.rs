@@ -8,8 +8,9 @@ use phalanx_circuits::{
     native::{Fr, bytes_of},
     proof_file::{Basis, CheckedInput, Openings},
     r1cs::{Circuit, Statement},
+    snarkjs::Calldata,
 };
-use phalanx_types::Hash;
+use phalanx_types::{Hash, units::CheckpointNumber};
 use serde::Serialize;
 use serde_json::json;
 use std::{fmt::Write, path::PathBuf};
@@ -35,6 +36,23 @@ pub struct Verdict {
     pub inputs: Vec<CheckedInput>,
     /// What the file tells beside them.
     pub openings: Option<Openings>,
+    /// What the contract has said, when it was asked and takes the proof.
+    pub on_chain: Option<OnChain>,
+    /// What it is asked with.
+    #[serde(skip)]
+    pub calldata: Option<Calldata>,
+    /// The verifier's key.
+    #[serde(skip)]
+    pub key: Option<(AnyStatement, VerifyingKey)>,
+}
+
+/// A proof that a contract takes.
+#[derive(Serialize)]
+pub struct OnChain {
+    /// At which block.
+    pub block: u64,
+    /// The checkpoint under whose root it was held, which is anchored.
+    pub anchored: Option<CheckpointNumber>,
 }
 
 /// The verifier's own circuit and key.
@@ -49,6 +67,16 @@ struct Trusted {
 
 fn number<S: serde::Serializer>(code: &Code, s: S) -> Result<S::Ok, S::Error> {
     s.serialize_u8(*code as u8)
+}
+
+impl OnChain {
+    fn words(&self) -> String {
+        let block = self.block;
+        match self.anchored {
+            Some(number) => format!(", on chain at block {block} under the anchored checkpoint {number}"),
+            None => format!(", on chain at block {block}, its root not held against an anchor"),
+        }
+    }
 }
 
 impl Trusted {
@@ -75,12 +103,25 @@ impl Verdict {
             trusted: Some(trusted),
             inputs: Vec::new(),
             openings: None,
+            on_chain: None,
+            calldata: None,
+            key: Some((*circuit.statement(), key.clone())),
         }
     }
 
     /// Not checked at all.
     pub fn refused(name: String, code: Code, reason: String) -> Self {
-        Self { name, code, reason: Some(reason), trusted: None, inputs: Vec::new(), openings: None }
+        Self {
+            name,
+            code,
+            reason: Some(reason),
+            trusted: None,
+            inputs: Vec::new(),
+            openings: None,
+            on_chain: None,
+            calldata: None,
+            key: None,
+        }
     }
 
     /// Makes it not valid.
@@ -106,7 +147,8 @@ impl Verdict {
                 format!("{word}: {}: {reason}", self.name)
             }
             (None, Some(trusted)) => {
-                format!("valid: {} ({}, {})", self.name, trusted.circuit, trusted.provenance)
+                let on_chain = self.on_chain.as_ref().map(OnChain::words).unwrap_or_default();
+                format!("valid: {} ({}, {}{on_chain})", self.name, trusted.circuit, trusted.provenance)
             }
             (None, None) => format!("valid: {}", self.name),
         }

@@ -3,6 +3,7 @@
 use super::{
     coverage::{self, Coverage},
     keys::KeyArgs,
+    onchain::OnChainArgs,
     report::{self, Verdict},
 };
 use crate::{
@@ -17,7 +18,7 @@ use phalanx_circuits::{
     native::Fr,
     proof_file::{Openings, PROOF_FILE_BYTES_MAX, ProofFile, check_inputs},
     r1cs::{Circuit, Statement},
-    snarkjs::{FormatError, JSON_MAX, PROOF_JSON_MAX, proof_from_json, public_from_json},
+    snarkjs::{Calldata, FormatError, JSON_MAX, PROOF_JSON_MAX, proof_from_json, public_from_json},
 };
 use phalanx_types::Checkpoint;
 use serde::Deserialize;
@@ -49,6 +50,8 @@ pub struct Args {
     /// Each proof must be about the root of one of them.
     #[arg(long = "checkpoint", value_name = "FILE")]
     checkpoints: Vec<PathBuf>,
+    #[command(flatten)]
+    on_chain: OnChainArgs,
 }
 
 /// A proof that was read, and is to be checked.
@@ -86,6 +89,7 @@ pub fn run(home: &Home, format: Format, args: &Args) -> Result<Code> {
         verdicts.extend(verify(home, &args.key, statement, of_it, &checkpoints)?);
     }
     verdicts.sort_by(|a, b| a.name.cmp(&b.name));
+    args.on_chain.ask(home, &mut verdicts, &checkpoints);
     let mut coverage = Vec::new();
     for folder in args.files.iter().filter(|path| path.is_dir()) {
         let of_folder =
@@ -152,6 +156,7 @@ fn check(
         (Ok(_), Err(error)) => verdict.refuse(Code::Refused, format!("the proof is none: {error}")),
         (Ok(checked), Ok(proof)) => {
             verdict.inputs = checked;
+            verdict.calldata = Some(Calldata { inputs: one.inputs.clone(), proof: proof.clone() });
             return (verdict, Some((one.inputs, proof)));
         }
     }
