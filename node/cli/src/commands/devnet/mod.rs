@@ -182,7 +182,11 @@ pub fn run(format: Format, args: Args) -> Result<Code> {
             let contracts = args.contracts.as_deref();
             let proofs = proving::prove(&shell, &first, &journey.agent, contracts, &out).await?;
             let shown = match &chain {
-                Some(chain) => Some(Box::pin(chain.walk(&shell, &devnet)).await?),
+                Some(chain) => {
+                    let shown = Box::pin(chain.walk(&shell, &devnet)).await?;
+                    let is_published = chain.publish(&shell, &proofs)?;
+                    Some(owner::Shown { is_published, ..shown })
+                }
                 None => None,
             };
             anyhow::Ok((judgement, journey, is_proven, proofs, shown))

@@ -1,7 +1,7 @@
 //! The owner's part of the main job: a development chain, and one command of the owner
 //! through files, to its effect in the mesh and back.
 
-use super::shell::Shell;
+use super::{proving::Proven, shell::Shell};
 use crate::{
     binding::{self, Bound, Plan},
     chain::{self, ChainConfig, KeySource},
@@ -35,6 +35,8 @@ const TAKEOVER_MS: u64 = 5_000;
 /// Time for what the chain and the mesh do together.
 const WITHIN: Duration = Duration::from_secs(120);
 const PAUSE: Duration = Duration::from_millis(200);
+/// The number of development chains.
+const CHAIN_ID: u64 = 31_337;
 /// The shard that is paused.
 const SHARD: &str = "mars";
 
@@ -58,6 +60,8 @@ pub struct Shown {
     pub nodes: usize,
     /// The receipt that was verified to the chain.
     pub receipt: Option<u64>,
+    /// Whether the contract has verified the proofs.
+    pub is_published: bool,
 }
 
 impl Shown {
@@ -67,15 +71,16 @@ impl Shown {
             Some(index) => format!("receipt {index} verified to the chain"),
             None => "receipt NOT verified to the chain".to_owned(),
         };
+        let proofs = if self.is_published { "proofs" } else { "proofs NOT" };
         format!(
-            "anchored checkpoints {}, owner's command obeyed by {} of {} nodes, {receipt}",
+            "anchored checkpoints {}, owner's command obeyed by {} of {} nodes, {receipt}, {proofs} verified on chain",
             self.anchored, self.obeyed, self.nodes
         )
     }
 
     /// Whether all of it is as it should be.
     pub const fn is_good(&self) -> bool {
-        self.anchored > 0 && self.obeyed == self.nodes && self.receipt.is_some()
+        self.anchored > 0 && self.obeyed == self.nodes && self.receipt.is_some() && self.is_published
     }
 }
 
@@ -127,10 +132,10 @@ impl DevChain {
 
     /// One command through the whole file flow: built, shown, signed by two owners each
     /// on a copy, merged, simulated, executed.
-    fn command(&self, shell: &Shell, kind: &str, name: &str, evidence: Option<&str>) -> Result<()> {
+    fn command(&self, shell: &Shell, what: &[&str], name: &str, evidence: Option<&str>) -> Result<()> {
         let [proposed, first, second, signed] =
             ["", "-owner-1", "-owner-2", "-signed"].map(|end| self.file(&format!("{name}{end}.json")));
-        let mut words = vec!["owner", "command", kind, SHARD, "--out", &proposed];
+        let mut words = [&["owner", "command"], what, &["--out", &proposed]].concat();
         words.extend(evidence.into_iter().flat_map(|file| ["--evidence", file]));
         shell.all(&words, &shell.done(&words)?);
         if evidence.is_some() {
@@ -173,12 +178,12 @@ impl DevChain {
         let mut shown = Shown { nodes: clients.len(), ..Shown::default() };
         let Some(node) = clients.first() else { return Ok(shown) };
         let evidence = self.evidence(node).await?;
-        self.command(shell, "pause-shard", "pause", evidence.as_deref())?;
+        self.command(shell, &["pause-shard", SHARD], "pause", evidence.as_deref())?;
         let began = Instant::now();
         shown.obeyed = until_paused(&clients, true).await?;
         let took = began.elapsed().as_millis();
         shell.line(&format!("  obeyed by {} of {} nodes after {took} ms", shown.obeyed, shown.nodes));
-        self.command(shell, "resume-shard", "resume", None)?;
+        self.command(shell, &["resume-shard", SHARD], "resume", None)?;
         let resumed = until_paused(&clients, false).await?;
         shell.line(&format!("  obeyed by {resumed} of {} nodes", shown.nodes));
         shown.obeyed = shown.obeyed.min(resumed);
@@ -193,6 +198,34 @@ impl DevChain {
         shown.receipt = verified.status.success().then_some(index);
         shown.anchored = number(node, "/chain/final").await?;
         Ok(shown)
+    }
+
+    /// Deploys the contract that verifies proofs, sets the keys of these proofs through the owners'
+    /// files, and has it verify them under the checkpoint's anchored roots.
+    pub fn publish(&self, shell: &Shell, proven: &Proven) -> Result<bool> {
+        let words = ["--output", "json", "proof", "deploy", "--dev", "--dev-key", "0"];
+        let said = shell.done(&words)?;
+        let deployed: Value = serde_json::from_str(&said)?;
+        let verifier = deployed["verifier"].as_str().context("no verifier was deployed")?.to_owned();
+        shell.line(&format!("phalanx proof deploy: verifier {verifier}, {} gas", deployed["gas"]));
+        let id = CHAIN_ID.to_string();
+        for (at, file) in proven.files.iter().enumerate() {
+            let (file, folder) = (file.display().to_string(), self.file(&format!("key-{at}")));
+            let words = ["proof", "export", "--format", "safe", "--verifier", &verifier];
+            shell.done(&[&words[..], &["--chain-id", &id, &file, "--out", &folder]].concat())?;
+            let written = std::fs::read_dir(&folder)?.next().context("no key was written")??.path();
+            let builder = written.display().to_string();
+            self.command(shell, &["batch", "--builder", &builder], &format!("key-{at}"), None)?;
+        }
+        let (proofs, checkpoint) =
+            (proven.folder.display().to_string(), proven.checkpoint_file.display().to_string());
+        let words = ["proof", "verify", &proofs, "--checkpoint", &checkpoint, "--verifier", &verifier];
+        let words = [&words[..], &["--against-contract"]].concat();
+        let verified = shell.run(&words)?;
+        let said = String::from_utf8_lossy(&verified.stdout).into_owned();
+        let verdicts: Vec<&str> = said.lines().take(proven.files.len() + 1).collect();
+        shell.all(&words, &verdicts.join("\n"));
+        Ok(verified.status.success())
     }
 }
 

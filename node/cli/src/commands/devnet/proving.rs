@@ -22,6 +22,10 @@ const PAUSE: Duration = Duration::from_millis(100);
 pub struct Proven {
     /// The checkpoint.
     pub checkpoint: String,
+    /// Where it is.
+    pub checkpoint_file: PathBuf,
+    /// The folder of the proofs.
+    pub folder: PathBuf,
     /// The proof files, all of them valid.
     pub files: Vec<PathBuf>,
     /// Proofs that snarkjs has verified; none when it is not installed.
@@ -62,8 +66,8 @@ pub async fn prove(
         shell.all(&words, &shell.done(&words)?);
         files.push(PathBuf::from(file));
     }
-    let (proofs, checkpoint_file) = (folder.display().to_string(), checkpoint_file.display().to_string());
-    let words = ["proof", "verify", &proofs, "--checkpoint", &checkpoint_file];
+    let (proofs, shown) = (folder.display().to_string(), checkpoint_file.display().to_string());
+    let words = ["proof", "verify", &proofs, "--checkpoint", &shown];
     shell.all(&words, &shell.done(&words)?);
     let snarkjs = contracts.map(|folder| folder.join("node_modules/snarkjs/build/cli.cjs"));
     let by_snarkjs = match snarkjs.filter(|path| path.exists()) {
@@ -73,7 +77,7 @@ pub async fn prove(
             None
         }
     };
-    Ok(Proven { checkpoint, files, by_snarkjs })
+    Ok(Proven { checkpoint, checkpoint_file, folder, files, by_snarkjs })
 }
 
 /// How many of the proofs snarkjs takes.
