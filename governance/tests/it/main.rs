@@ -13,4 +13,5 @@ mod hashes;
 mod keystores;
 mod owner;
 mod submissions;
+mod verifier;
 mod world;
