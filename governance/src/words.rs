@@ -10,9 +10,10 @@ use crate::{
         command::{ChainCommand, ChainMode, CommandError, Registration},
         commands::Effect,
     },
+    digest::keccak,
     safe::{Call, Operation, OwnerSignature, SafeTx, TxFile, chain::Simulated, tx::read_multi_send},
 };
-use ethers::core::abi::{AbiDecode, AbiEncode};
+use ethers::core::abi::{AbiDecode, AbiEncode, Token};
 use phalanx_types::{
     Name,
     policy::{Binds, Policy},
@@ -32,6 +33,8 @@ pub struct Known {
     pub anchor: Option<Address>,
     /// `ValidatorRegistry`.
     pub registry: Option<Address>,
+    /// `ProofVerifier`.
+    pub verifier: Option<Address>,
 }
 
 /// How much attention a line deserves.
@@ -176,7 +179,8 @@ pub fn assumed(tx: &SafeTx, known: &Known) -> Vec<String> {
     if known.commands.is_some() {
         return Vec::new();
     }
-    let is_else = |to: Address| [Some(known.safe), known.anchor, known.registry].contains(&Some(to));
+    let meant = [Some(known.safe), known.anchor, known.registry, known.verifier];
+    let is_else = |to: Address| meant.contains(&Some(to));
     calls
         .iter()
         .filter(|call| !is_else(call.to) && !call.data.is_empty())
@@ -237,6 +241,8 @@ pub fn call(call: &Call, known: &Known) -> Line {
         contract_call("CheckpointAnchor", &call.data)
     } else if to == known.registry {
         contract_call("ValidatorRegistry", &call.data)
+    } else if to == known.verifier {
+        verifier_call(&call.data)
     } else if call.data.is_empty() {
         return Line::grave(format!("sends {} wei to {}", call.value, call.to));
     } else {
@@ -270,6 +276,34 @@ fn contract_call(contract: &'static str, data: &[u8]) -> Line {
             Line::plain(format!("calls {}.{}({})", call.contract, call.function, arguments.join(", ")))
         }
         None => unknown_call(contract, data),
+    }
+}
+
+fn verifier_call(data: &[u8]) -> Line {
+    let Some(call) = abi::known_call("ProofVerifier", data) else {
+        return unknown_call("ProofVerifier", data);
+    };
+    let is_zero = |token: &Token| token.clone().into_fixed_bytes().is_some_and(|b| b.iter().all(|b| *b == 0));
+    match (call.function.as_str(), call.arguments.as_slice()) {
+        ("setKey", [(_, circuit), (_, transcript), (_, places), (_, points)]) => {
+            let origin = if is_zero(transcript) {
+                "a DEVELOPMENT key, under which its maker can forge proofs".to_owned()
+            } else {
+                format!("the key of the ceremony with the transcript {}", abi::show(transcript))
+            };
+            let points = points.clone().into_bytes().unwrap_or_default();
+            Line::grave(format!(
+                "sets {origin}, for the circuit {}: keccak256 of its points {}, places {}",
+                abi::show(circuit),
+                keccak(&points),
+                abi::show(places)
+            ))
+        }
+        ("removeKey", [(_, circuit)]) => Line::grave(format!(
+            "removes the key of the circuit {}: no proof of it is taken",
+            abi::show(circuit)
+        )),
+        _ => contract_call("ProofVerifier", data),
     }
 }
 

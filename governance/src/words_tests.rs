@@ -6,6 +6,8 @@ const SAFE: Address = Address([1; 20]);
 const COMMANDS: Address = Address([2; 20]);
 const MULTI_SEND: Address = Address([3; 20]);
 
+const VERIFIER: Address = Address([6; 20]);
+
 fn known() -> Known {
     Known {
         safe: SAFE,
@@ -13,6 +15,7 @@ fn known() -> Known {
         commands: Some(COMMANDS),
         anchor: Some(Address([4; 20])),
         registry: Some(Address([5; 20])),
+        verifier: Some(VERIFIER),
     }
 }
 
@@ -143,4 +146,28 @@ fn shares_are_read_by_people() {
     ] {
         assert_eq!(percent(ppm), text);
     }
+}
+
+#[test]
+fn keys_of_circuits_are_told_with_where_they_come_from() {
+    let mut key = crate::contracts::CircuitKey {
+        circuit: phalanx_types::Hash([7; 32]),
+        transcript: phalanx_types::Hash::ZERO,
+        places: [1, 0, 255, 255],
+        points: vec![1; 64],
+    };
+    let told = |key: &crate::contracts::CircuitKey| call(&key.call(VERIFIER), &known());
+    let line = told(&key);
+    assert_eq!(line.care, Care::Grave);
+    assert!(line.text.contains("sets a DEVELOPMENT key") && line.text.contains(&"07".repeat(32)), "{line}");
+    key.transcript = phalanx_types::Hash([9; 32]);
+    let line = told(&key);
+    assert!(
+        line.text.contains("ceremony with the transcript") && line.text.contains(&"09".repeat(32)),
+        "{line}"
+    );
+    // One byte more, and nobody knows what it does.
+    let mut longer = key.call(VERIFIER);
+    longer.data.push(0);
+    assert_eq!(call(&longer, &known()).care, Care::Unknown);
 }

@@ -142,6 +142,7 @@ impl World {
             commands: Some(self.deployment.commands),
             anchor: Some(self.deployment.anchor),
             registry: Some(self.deployment.registry),
+            verifier: None,
         }
     }
 

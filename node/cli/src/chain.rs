@@ -57,6 +57,9 @@ pub struct ChainConfig {
     /// on public chains].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub multi_send: Option<Address>,
+    /// The mesh's `ProofVerifier`, once there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verifier: Option<Address>,
     /// The key of this validator's account: signs checkpoints. A node without it
     /// watches.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -103,6 +106,7 @@ impl ChainConfig {
             fee_max_gwei: fee_max_gwei(),
             stuck_after_ms: stuck_after_ms(),
             multi_send: None,
+            verifier: None,
             signer: None,
             payer: None,
         }
@@ -350,6 +354,11 @@ impl ChainArgs {
         }
         Ok(found)
     }
+}
+
+/// The `ProofVerifier` that the settings of a home folder name.
+pub fn verifier(home: &Home) -> Option<Address> {
+    home.config().ok().and_then(|config| config.chain).and_then(|chain| chain.verifier)
 }
 
 /// Where MultiSendCallOnly is: as given, as `[chain]` says, or where it is on

@@ -137,7 +137,11 @@ impl DevChain {
             ["", "-owner-1", "-owner-2", "-signed"].map(|end| self.file(&format!("{name}{end}.json")));
         let mut words = [&["owner", "command"], what, &["--out", &proposed]].concat();
         words.extend(evidence.into_iter().flat_map(|file| ["--evidence", file]));
-        shell.all(&words, &shell.done(&words)?);
+        let said = shell.done(&words)?;
+        shell.all(&words, &said);
+        // What changes who rules, or whom to believe, is signed by its hash only.
+        let hash = said.lines().find_map(|line| line.trim().strip_prefix("safeTxHash")).map(str::trim);
+        let hash = hash.filter(|_| said.contains(". ! "));
         if evidence.is_some() {
             let words = ["owner", "tx", "show", &proposed, "--check"];
             let shown = shell.done(&words)?;
@@ -146,8 +150,20 @@ impl DevChain {
         }
         let url = self.anvil.url();
         for (key, copy) in [("1", &first), ("2", &second)] {
-            let words =
-                ["owner", "tx", "sign", &proposed, "--rpc", &url, "--dev", "--dev-key", key, "--out", copy];
+            let mut words = vec![
+                "owner",
+                "tx",
+                "sign",
+                &proposed,
+                "--rpc",
+                &url,
+                "--dev",
+                "--dev-key",
+                key,
+                "--out",
+                copy,
+            ];
+            words.extend(hash.into_iter().flat_map(|hash| ["--safe-tx-hash", hash]));
             shell.last(&words, &shell.done(&words)?);
         }
         let words = ["owner", "tx", "merge", &first, &second, "--out", &signed];
@@ -207,7 +223,10 @@ impl DevChain {
         let said = shell.done(&words)?;
         let deployed: Value = serde_json::from_str(&said)?;
         let verifier = deployed["verifier"].as_str().context("no verifier was deployed")?.to_owned();
-        shell.line(&format!("phalanx proof deploy: verifier {verifier}, {} gas", deployed["gas"]));
+        shell.line(&format!(
+            "phalanx proof deploy: verifier {verifier}, {} gas",
+            deployed["gas"].as_str().unwrap_or_default()
+        ));
         let id = CHAIN_ID.to_string();
         for (at, file) in proven.files.iter().enumerate() {
             let (file, folder) = (file.display().to_string(), self.file(&format!("key-{at}")));

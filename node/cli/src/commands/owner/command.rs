@@ -139,10 +139,10 @@ pub fn run(home: &Home, format: Format, args: Args) -> Result<Code> {
     crate::commands::block_on(async {
         let contracts = args.chain.contracts(home).await?;
         let evidence = evidence(home, &args.trust, &args.evidence, contracts.deployment.mesh)?;
-        let (mut file, warnings) = build(&contracts, planned, args.nonce, &waiting, multi_send).await?;
+        let (mut file, warnings) = build(home, &contracts, planned, args.nonce, &waiting, multi_send).await?;
         file.evidence = evidence;
         files::write_new(&out, file.write()?.as_bytes())?;
-        let known = view::known(file.safe, multi_send, Some(&contracts));
+        let known = view::known(home, file.safe, multi_send, Some(&contracts));
         let mut view = View::of(&file, &known);
         view.warn(&warnings);
         let next = format!("written to {}; next: phalanx owner tx sign {0} --keystore FILE", out.display());
@@ -171,6 +171,7 @@ fn evidence(home: &Home, trust: &TrustArgs, paths: &[PathBuf], mesh: Hash) -> Re
 }
 
 async fn build(
+    home: &Home,
     contracts: &Contracts,
     planned: Planned,
     nonce: Option<u64>,
@@ -209,7 +210,7 @@ async fn build(
         match safe.simulate(&file.tx, at).await {
             Ok(Simulated::Success(_)) => {}
             Ok(failure @ Simulated::Failure { .. }) => {
-                let known = view::known(file.safe, multi_send, Some(contracts));
+                let known = view::known(home, file.safe, multi_send, Some(contracts));
                 warnings.push(words::simulated(&file.tx, &known, &failure));
             }
             // What cannot be simulated now may succeed later.

@@ -50,7 +50,7 @@ pub fn run(home: &Home, format: Format, args: &Args) -> Result<Code> {
             let valid = safe.check(file, at).await?.valid;
             consents.insert(file.safe_tx_hash(), valid as u64);
         }
-        let known = view::known(status.safe, multi_send, Some(&contracts));
+        let known = view::known(home, status.safe, multi_send, Some(&contracts));
         let commands = view::commands(&contracts);
         let (sequence, head) = commands.head(at).await?;
         let delay_s = commands.delay_s(at).await?;

@@ -296,8 +296,13 @@ pub struct ConsentArgs {
     blind: bool,
     /// The safeTxHash of what you have looked at; any other is not signed.
     /// Needed where a line begins with !.
-    #[arg(long, value_name = "HASH")]
+    #[arg(long, value_name = "HASH", value_parser = hash)]
     safe_tx_hash: Option<Hash>,
+}
+
+/// A hash as it is shown, with 0x, or without.
+fn hash(text: &str) -> Result<Hash, phalanx_types::DecodeError> {
+    text.strip_prefix("0x").unwrap_or(text).parse()
 }
 
 impl ConsentArgs {
@@ -487,7 +492,7 @@ fn merge(home: &Home, format: Format, paths: &[PathBuf], out: &Path) -> Result<C
     let file = merged.context("name the files to merge")?;
     files::write_new(out, file.write()?.as_bytes())?;
     let multi_send = crate::chain::multi_send(home, None)?;
-    let mut view = View::of(&file, &view::known(file.safe, multi_send, None));
+    let mut view = View::of(&file, &view::known(home, file.safe, multi_send, None));
     let count = file.signatures().len();
     let text = format!("{count} signatures; written to {}", out.display());
     view.add("file", json!(out), "");

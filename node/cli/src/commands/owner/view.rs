@@ -10,7 +10,7 @@ use crate::{
 use anyhow::{Context, Result};
 use phalanx_governance::{
     Address,
-    contracts::Commands,
+    contracts::{Commands, ProofVerifier},
     rpc::Chain,
     safe::{
         Operation, Safe, TxFile,
@@ -28,10 +28,11 @@ pub fn read(path: &Path) -> Result<TxFile> {
 }
 
 /// The contracts that a mesh's chain has, as addresses with a meaning.
-pub fn known(safe: Address, multi_send: Address, contracts: Option<&Contracts>) -> Known {
+pub fn known(home: &Home, safe: Address, multi_send: Address, contracts: Option<&Contracts>) -> Known {
     let deployment = contracts.map(|c| c.deployment);
     Known {
         safe,
+        verifier: chain::verifier(home),
         multi_send: Some(multi_send),
         commands: deployment.map(|d| d.commands),
         anchor: deployment.map(|d| d.anchor),
@@ -74,7 +75,7 @@ pub struct Online {
 impl KnownArgs {
     /// The addresses, without asking a chain.
     pub fn offline(&self, home: &Home, file: &TxFile) -> Result<Known> {
-        let known = known(file.safe, chain::multi_send(home, self.multi_send)?, None);
+        let known = known(home, file.safe, chain::multi_send(home, self.multi_send)?, None);
         Ok(Known { commands: self.commands, ..known })
     }
 
@@ -95,7 +96,7 @@ impl KnownArgs {
             return Err(SafeError::OtherSafe { file_safe, file_chain, safe, chain }.into());
         }
         let at = chain.tip().await?.number;
-        let mut known = known(file.safe, chain::multi_send(home, self.multi_send)?, contracts.as_ref());
+        let mut known = known(home, file.safe, chain::multi_send(home, self.multi_send)?, contracts.as_ref());
         match (self.commands, known.commands) {
             (Some(given), Some(found)) if given != found => {
                 return Err(Failure::because(
@@ -112,6 +113,13 @@ impl KnownArgs {
             // Then it is none: the words must not take it for a batch.
             known.multi_send = None;
             warnings.push(error.to_string());
+        }
+        if let (Some(verifier), Some(contracts)) = (known.verifier, contracts.as_ref()) {
+            let asked = ProofVerifier::new(chain.clone(), verifier);
+            if let Err(error) = asked.check(contracts.owner(), contracts.deployment.anchor, at).await {
+                known.verifier = None;
+                warnings.push(format!("{verifier} is not this mesh's ProofVerifier: {error}"));
+            }
         }
         if let Some(contracts) = contracts.as_ref().filter(|c| c.owner() != file.safe) {
             let (owner, mesh) = (contracts.owner(), contracts.deployment.mesh);

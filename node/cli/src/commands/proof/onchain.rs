@@ -4,6 +4,7 @@ use super::report::{OnChain, Verdict};
 use crate::{
     chain::{ChainArgs, KeyArgs},
     commands::block_on,
+    files,
     home::Home,
     output::{Code, Failure, Format},
 };
@@ -63,6 +64,9 @@ pub fn deploy(home: &Home, format: Format, args: &DeployArgs) -> Result<Code> {
         verifier.check(owner, anchor, receipt.block_number).await?;
         Ok((address, receipt.gas_used, owner))
     }))?;
+    if home.file("config.toml").exists() {
+        note(home, address)?;
+    }
     format.print(
         || {
             format!(
@@ -72,6 +76,17 @@ pub fn deploy(home: &Home, format: Format, args: &DeployArgs) -> Result<Code> {
         json!({"verifier": address, "gas": gas.to_string(), "owner": owner}),
     );
     Ok(Code::Done)
+}
+
+/// Writes the contract into the settings of a home folder, so that owners are told what calls of
+/// it do.
+fn note(home: &Home, verifier: Address) -> Result<()> {
+    let mut config = home.config()?;
+    if let Some(chain) = &mut config.chain {
+        chain.verifier = Some(verifier);
+        files::replace(&home.file("config.toml"), toml::to_string_pretty(&config)?.as_bytes())?;
+    }
+    Ok(())
 }
 
 /// The key as the owner sets it.
