@@ -7,6 +7,34 @@
 //! they become final, [`verdict`] whether a checkpoint is anchored, [`verifier`] proofs,
 //! and [`artifacts`] interface and bytes of this build.
 
+/// A checkpoint as the bindings `$b` of a contract have it: each contract's are a type of their own.
+macro_rules! checkpoint_words {
+    ($c:expr, $b:ident) => {
+        $b::Checkpoint {
+            version: $c.version,
+            number: $c.number.0,
+            parent: $c.parent.0,
+            mesh_id: $c.mesh.0,
+            first_beat: $c.first_beat.0,
+            last_beat: $c.last_beat.0,
+            first_receipt: $c.first_receipt.0,
+            receipt_count: $c.receipt_count,
+            interval_root: $c.interval_root.0,
+            history_root: $c.history_root.0,
+            history_size: $c.history_size,
+            app_hash: $c.app_hash.0,
+            agents_root: $c.agents_root.0,
+            audit_root: $c.audit_root.0,
+            set_epoch: $c.set_epoch,
+            set_hash: $c.set_hash.0,
+            next_set_hash: $c.next_set_hash.0,
+            verification_level: $c.verification_level,
+            verification_fraction: $c.verification_fraction_ppm,
+            time_ms: $c.time.0,
+        }
+    };
+}
+
 pub mod anchor;
 pub mod artifacts;
 pub(crate) mod bindings;
