@@ -11,6 +11,8 @@ use phalanx_types::{
     agent::{AgentSeed, Position},
     resources::{GPU_MILLI, WorkerResources},
 };
+use rayon::prelude::*;
+use std::collections::{BTreeMap, BTreeSet};
 use zeroize::Zeroize;
 
 /// An agent after its action number `nonce`. Its place and its seed are secret: it has
@@ -41,17 +43,33 @@ impl AgentState {
     /// # Errors
     /// When the position is not valid.
     pub fn leaf(&self) -> Result<Fr, Error> {
+        self.leaf_with(resources_hash(&self.resources))
+    }
+
+    fn leaf_with(&self, resources_hash: Fr) -> Result<Fr, Error> {
         Ok(hash([
             tags::AGENT.field(),
             field_of(&self.id.0),
             self.tenant,
             packing::position_hash(&self.position)?,
-            resources_hash(&self.resources),
+            resources_hash,
             self.policy_root,
             Fr::from(self.nonce),
             blinding(&self.seed, self.nonce),
         ]))
     }
+}
+
+/// The leaf of each agent ([`AgentState::leaf`]), on all cores. Most agents ask for what
+/// others ask for: that is hashed once.
+///
+/// # Errors
+/// When a position is not valid.
+pub fn agent_leaves(agents: &[&AgentState]) -> Result<Vec<Fr>, Error> {
+    let asked: BTreeSet<Resources> = agents.iter().map(|agent| agent.resources).collect();
+    let hashes: BTreeMap<Resources, Fr> = asked.into_iter().map(|r| (r, resources_hash(&r))).collect();
+    let hash_of = |resources| hashes.get(resources).copied().unwrap_or_else(|| resources_hash(resources));
+    agents.par_iter().map(|agent| agent.leaf_with(hash_of(&agent.resources))).collect()
 }
 
 impl Drop for AgentState {
@@ -148,6 +166,19 @@ mod tests {
             change(&mut other);
             assert_ne!(other.leaf().unwrap(), leaf, "change {i}");
         }
+    }
+
+    #[test]
+    fn many_leaves_are_those_of_each() {
+        let of = |i: u64| {
+            let mut one = agent();
+            one.nonce = i;
+            one.resources.cpu_milli += (i % 3) as u32;
+            one
+        };
+        let agents: Vec<AgentState> = (0..50).map(of).collect();
+        let each: Vec<Fr> = agents.iter().map(|one| one.leaf().unwrap()).collect();
+        assert_eq!(agent_leaves(&agents.iter().collect::<Vec<_>>()).unwrap(), each);
     }
 
     #[test]

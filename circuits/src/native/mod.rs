@@ -16,7 +16,8 @@ pub mod tags;
 mod tree;
 
 pub use agent::{
-    AgentState, blinding, capacity_hash, nullifier, position_nullifier, resources_hash, tenant_field,
+    AgentState, agent_leaves, blinding, capacity_hash, nullifier, position_nullifier, resources_hash,
+    tenant_field,
 };
 pub use ark_bn254::Fr;
 pub use audit::{Action, beat_digest};

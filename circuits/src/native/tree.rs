@@ -10,6 +10,7 @@
 //! is there, not where: leaves name what they are about themselves.
 
 use super::{Error, Fr, poseidon::hash};
+use rayon::prelude::*;
 use std::{collections::BTreeSet, sync::OnceLock};
 
 /// Children of a node.
@@ -18,6 +19,8 @@ pub const ARITY: usize = 4;
 pub const DEPTH: usize = 10;
 /// Most leaves.
 pub const LEAVES_MAX: usize = ARITY.pow(DEPTH as u32);
+/// Hashes below which it is not worth asking another core.
+const HASHES_MIN: usize = 8;
 
 /// A tree. Levels hold their nodes up to the last one that is not empty.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,7 +89,11 @@ impl Tree {
         let levels = std::array::from_fn(|level| {
             let filler = fillers.next().copied().unwrap_or_default();
             let above = if level < DEPTH {
-                below.chunks(ARITY).map(|nodes| hash(group(nodes, filler))).collect()
+                below
+                    .par_chunks(ARITY)
+                    .with_min_len(HASHES_MIN)
+                    .map(|nodes| hash(group(nodes, filler)))
+                    .collect()
             } else {
                 Vec::new()
             };
@@ -143,7 +150,8 @@ impl Tree {
                 let children = level.get(index * ARITY..).unwrap_or_default();
                 (index, hash(group(children, *filler)))
             };
-            nodes = parents.into_iter().map(parent).collect();
+            let parents: Vec<usize> = parents.into_iter().collect();
+            nodes = parents.into_par_iter().with_min_len(HASHES_MIN).map(parent).collect();
         }
         Ok(changed)
     }

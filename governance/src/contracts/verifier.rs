@@ -63,6 +63,12 @@ impl CircuitKey {
 }
 
 impl ProofVerifier {
+    /// Where it is.
+    #[must_use]
+    pub const fn address(&self) -> Address {
+        self.address
+    }
+
     /// The contract at an address, without asking anything.
     #[must_use]
     pub const fn new(chain: Chain, address: Address) -> Self {
@@ -108,14 +114,57 @@ impl ProofVerifier {
         Ok(())
     }
 
-    /// The points of a circuit's key; none when the owner has set none.
+    /// A circuit's key; none when the owner has set none.
     ///
     /// # Errors
     /// When the chain cannot be asked.
-    pub async fn key(&self, circuit: &Hash, at: u64) -> Result<Option<Vec<u8>>, ContractError> {
+    pub async fn key(&self, circuit: &Hash, at: u64) -> Result<Option<CircuitKey>, ContractError> {
         let call = b::KeyOfCall { circuit: circuit.0 };
         let points: Bytes = view(&self.chain, self.address, "keyOf", call, at).await?;
-        Ok(Some(points.to_vec()).filter(|points| !points.is_empty()))
+        if points.is_empty() {
+            return Ok(None);
+        }
+        let call = b::KeyInfoCall { circuit: circuit.0 };
+        let info: b::KeyInfo = view(&self.chain, self.address, "keyInfo", call, at).await?;
+        let b::Places { root, root_at, nullifier_at, context_at } = info.places;
+        Ok(Some(CircuitKey {
+            circuit: *circuit,
+            transcript: Hash(info.transcript),
+            places: [root, root_at, nullifier_at, context_at],
+            points: points.to_vec(),
+        }))
+    }
+
+    /// The call that spends a proof's nullifier: the contract takes a statement once for each
+    /// purpose, under an anchored root.
+    #[must_use]
+    pub fn spend(
+        &self,
+        circuit: &Hash,
+        purpose: &Hash,
+        checkpoint: &Checkpoint,
+        inputs: &[Hash],
+        proof: &ProofWords,
+    ) -> Call {
+        let call = b::SpendCall {
+            circuit: circuit.0,
+            purpose: purpose.0,
+            checkpoint: on_chain(checkpoint),
+            inputs: inputs.iter().map(word).collect(),
+            proof: proof.each_ref().map(word),
+        };
+        Call { to: self.address, value: Wei(0), data: call.encode() }
+    }
+
+    /// The statement that has spent a nullifier: a hash of circuit and public inputs. None when it
+    /// is not spent.
+    ///
+    /// # Errors
+    /// When the chain cannot be asked.
+    pub async fn spent(&self, nullifier: &Hash, at: u64) -> Result<Option<Hash>, ContractError> {
+        let call = b::StatementOfCall { nullifier: word(nullifier) };
+        let statement: [u8; 32] = view(&self.chain, self.address, "statementOf", call, at).await?;
+        Ok(Some(Hash(statement)).filter(|statement| *statement != Hash::ZERO))
     }
 
     /// Whether a proof holds; with a checkpoint, whether its root is also the one that the proof

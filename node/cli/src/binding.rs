@@ -9,7 +9,7 @@ use crate::{
 use anyhow::{Context, Result, ensure};
 use phalanx_governance::{
     Address, Signer,
-    contracts::{Deployment, DeploymentPlan, Registration, deploy::DeploymentReport},
+    contracts::{Deployment, DeploymentPlan, ProofVerifier, Registration, deploy::DeploymentReport},
     digest::{self, SetEntry},
     keys::{LocalKey, PasswordSource, keystore},
     rpc::Chain,
@@ -48,6 +48,8 @@ pub struct Bound {
     pub block: u64,
     /// Gas it took.
     pub gas: u64,
+    /// The `ProofVerifier`.
+    pub verifier: Address,
     /// The hash of the genesis that names them.
     pub genesis: Hash,
     /// The accounts of the validators by label.
@@ -158,6 +160,20 @@ fn register(
     Ok((entry, registration))
 }
 
+/// Deploys the contract that verifies proofs, with no keys yet, and checks it. Its address and
+/// the gas it took.
+pub async fn deploy_verifier(
+    payer: &Account,
+    chain: &Chain,
+    owner: Address,
+    anchor: Address,
+) -> Result<(Address, u64)> {
+    let receipt = payer.run(&TxPayload::create(ProofVerifier::creation(owner, anchor)?)).await?;
+    let address = receipt.created.context("the transaction made no contract")?;
+    ProofVerifier::new(chain.clone(), address).check(owner, anchor, receipt.block_number).await?;
+    Ok((address, receipt.gas_used))
+}
+
 /// Deploys the contracts of a founded mesh, whose home folders are all here, and writes
 /// them into its genesis and settings.
 pub async fn bind(homes: &[Home], payer: &Account, chain: &Chain, plan: Plan) -> Result<Bound> {
@@ -196,6 +212,7 @@ pub async fn bind(homes: &[Home], payer: &Account, chain: &Chain, plan: Plan) ->
     let receipt = payer.run(&TxPayload::create(deployment.creation()?)).await?;
     let deployment = Deployment::from_receipt(&receipt, &genesis.mesh)?;
     let report = deployment.check(chain, receipt.block_number).await?;
+    let (verifier, verifier_gas) = deploy_verifier(payer, chain, plan.owner, deployment.anchor).await?;
     let contracts = Contracts { chain: chain.clone(), deployment, report };
     genesis.chain = Some(contracts.binding());
     genesis.check()?;
@@ -204,6 +221,7 @@ pub async fn bind(homes: &[Home], payer: &Account, chain: &Chain, plan: Plan) ->
         config.chain = Some(ChainConfig {
             from_block: receipt.block_number,
             signer: Some(signer),
+            verifier: Some(verifier),
             ..plan.config.clone()
         });
         fs::write(home.file("config.toml"), toml::to_string_pretty(&config)?)?;
@@ -213,7 +231,8 @@ pub async fn bind(homes: &[Home], payer: &Account, chain: &Chain, plan: Plan) ->
         report: contracts.report,
         transaction: receipt.tx_hash,
         block: receipt.block_number,
-        gas: receipt.gas_used,
+        gas: receipt.gas_used.saturating_add(verifier_gas),
+        verifier,
         genesis: genesis.hash(),
         accounts,
     })

@@ -231,6 +231,7 @@ pub fn found(plan: &Plan) -> Result<Founded> {
             storage_checkpoints: home::storage_checkpoints(),
             commands: plan.commands.clone(),
             chain: None,
+            proofs: None,
         };
         write_home(home, &config, &genesis)?;
     }
@@ -271,6 +272,7 @@ pub fn join(home: &Home, like: &Path, base_port: u16) -> Result<Newcomer> {
         storage_checkpoints: home::storage_checkpoints(),
         commands: config.commands,
         chain: config.chain.map(|c| crate::chain::ChainConfig { signer: None, payer: None, ..c }),
+        proofs: None,
     };
     write_home(home, &new, &genesis)?;
     Ok(Newcomer {

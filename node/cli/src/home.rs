@@ -12,6 +12,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
+/// Where keys of proofs are in a home folder.
+pub const PROOF_KEYS: &str = "proof-keys";
+
 /// A home folder.
 #[derive(Clone, Debug)]
 pub struct Home {
@@ -47,6 +50,36 @@ pub struct NodeConfig {
     /// The chain that the genesis names.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub chain: Option<crate::chain::ChainConfig>,
+    /// Proves, at each checkpoint, the policies that ask for it. A node without it does not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proofs: Option<ProofsConfig>,
+}
+
+/// `[proofs]` of `config.toml`. Paths are below the home folder, where they are relative.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProofsConfig {
+    /// The folder of proving keys.
+    #[serde(default = "proof_keys")]
+    pub keys: PathBuf,
+    /// Where proofs go: a folder for each checkpoint, in it one for each policy.
+    #[serde(default = "proofs_out")]
+    pub out: PathBuf,
+    /// Checkpoints whose proofs are kept; older ones are removed. 0: all.
+    #[serde(default = "proofs_kept")]
+    pub keep: u64,
+}
+
+fn proof_keys() -> PathBuf {
+    PathBuf::from(PROOF_KEYS)
+}
+
+fn proofs_out() -> PathBuf {
+    "proofs".into()
+}
+
+const fn proofs_kept() -> u64 {
+    256
 }
 
 pub const fn join_by_snapshot_beyond() -> u64 {

@@ -30,6 +30,8 @@ const GOAL_PER_S: f64 = 10_000.0;
 const GOAL_TIMES_ETCD: f64 = 2.0;
 const GOAL_FINALITY_MS: f64 = 100.0;
 const GOAL_FAILOVER_MS: f64 = 2_000.0;
+/// Beats between the first and the last node of a mesh that goes on together.
+const APART_MAX: u64 = 4;
 const KILLS: usize = 12;
 const KILLS_OF_OTHERS: usize = 6;
 
@@ -89,6 +91,28 @@ impl Bench {
             })
             .await
             .unwrap();
+    }
+
+    /// Waits until every node votes again and is where the others are: who is killed then is the
+    /// only one that is missing.
+    async fn whole(&mut self) {
+        self.ready().await;
+        let began = Instant::now();
+        loop {
+            let mut heights = Vec::new();
+            for client in self.devnet.clients() {
+                let status = client.get("/v1/status").await.unwrap();
+                heights.push(status["height"].as_str().unwrap().parse::<u64>().unwrap());
+            }
+            let rows = self.devnet.clients().remove(0).get("/v1/list/validators").await.unwrap();
+            let votes = rows.as_array().unwrap().iter().all(|row| row["missed"].is_null());
+            let apart = heights.iter().max().unwrap() - heights.iter().min().unwrap();
+            if votes && apart <= APART_MAX {
+                return;
+            }
+            assert!(began.elapsed() < Duration::from_secs(60), "not whole: {heights:?} {rows}");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
     }
 
     async fn submitter(&self, key: &SigningKey) -> Submitter {
@@ -237,7 +261,7 @@ async fn switch(bench: &Bench, mode: Mode) {
 async fn failover(bench: &mut Bench, victim: Victim, kills: usize) -> Vec<Duration> {
     let mut waits = Vec::new();
     for _ in 0..kills {
-        bench.ready().await;
+        bench.whole().await;
         let watcher = bench.devnet.clients().remove(0);
         let load = bench.submitter(&bench.tenant).await;
         let working = tokio::spawn(async move {

@@ -163,6 +163,7 @@ impl Fabric {
 
     /// Ends a beat: takes the changed entries.
     pub(crate) fn finish(&mut self, drafts: Drafts, checkpoint_due: bool) -> Applied {
+        self.voted.clear();
         Applied {
             receipts: drafts.into_vec(),
             openings: self.opened(),

@@ -22,7 +22,10 @@ use phalanx_types::{
     tenant::Tenant,
 };
 use serde::Serialize;
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 /// What there is one of.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
@@ -323,6 +326,8 @@ pub struct Fabric {
     pub(crate) index: Index,
     pub(crate) bounds: Bounds,
     pub(crate) next_set: Arc<ValidatorSet>,
+    /// Whose votes the parent's certificate has, while a beat is applied; else empty.
+    pub(crate) voted: BTreeSet<PublicKey>,
 }
 
 /// What is derived from the tables, to find things fast.
@@ -379,6 +384,7 @@ impl Fabric {
             places: Table::new(17),
             actions: Table::new(18),
             bounds: Bounds::default(),
+            voted: BTreeSet::new(),
             index: Index::default(),
             next_set,
         }

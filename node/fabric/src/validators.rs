@@ -74,20 +74,24 @@ impl Fabric {
         ValidatorSet::new(members, self.proposers(mode, &voters, height)).ok()
     }
 
-    /// Whether those that have not missed their turn could decide alone.
+    /// Whether those that are there could decide alone: who has not missed its turn, or
+    /// was late with it but has voted for the parent.
     pub(crate) fn is_quorum_live(&self) -> bool {
         let next = self.settings.height.saturating_add(2);
         let Some(set) = self.set_for(&self.settings.mode, next) else { return false };
         let live = set
             .members()
             .iter()
-            .filter(|m| self.validators.get(&m.key).is_some_and(|v| v.missed.is_none()))
+            .filter(|m| {
+                self.voted.contains(&m.key) || self.validators.get(&m.key).is_some_and(|v| v.missed.is_none())
+            })
             .fold(Weight::ZERO, |sum, m| sum.saturating_add(m.weight.0));
         set.is_quorum(live)
     }
 
     /// Notes who missed its turn at the parent's height, and who is back.
     pub(crate) fn note_misses(&mut self, ctx: &BeatContext) {
+        self.voted = ctx.parent_signers.iter().copied().collect();
         let parent_height = self.settings.height;
         let proposers = self.settings.last_set.proposers().to_vec();
         let rounds = usize::try_from(ctx.parent_round.0).unwrap_or(usize::MAX);

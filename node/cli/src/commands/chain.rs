@@ -142,7 +142,7 @@ async fn deploy(format: Format, args: Deploy) -> Result<Code> {
     let report = &bound.report;
     let text = || {
         let mut text = format!(
-            "chain {}, block {}, transaction 0x{}, {} gas\nowner     {safe}\nregistry  {}\nanchor    {}\ncommands  {}\ngenesis   {}\n",
+            "chain {}, block {}, transaction 0x{}, {} gas\nowner     {safe}\nregistry  {}\nanchor    {}\ncommands  {}\nverifier  {}\ngenesis   {}\n",
             chain.id(),
             bound.block,
             bound.transaction,
@@ -150,6 +150,7 @@ async fn deploy(format: Format, args: Deploy) -> Result<Code> {
             report.deployment.registry,
             report.deployment.anchor,
             report.deployment.commands,
+            bound.verifier,
             bound.genesis,
         );
         for (label, account) in &bound.accounts {
@@ -167,6 +168,7 @@ async fn deploy(format: Format, args: Deploy) -> Result<Code> {
     let value = json!({
         "chain_id": chain.id().to_string(), "block": bound.block.to_string(), "transaction": bound.transaction,
         "gas": bound.gas.to_string(), "owner": safe, "deployment": report.deployment,
+        "verifier": bound.verifier,
         "genesis": bound.genesis, "validators": accounts, "dev": dev,
     });
     format.print(text, value);

@@ -1,9 +1,10 @@
 //! A running node.
 //!
-//! Five parts, joined by bounded channels: the *core*, a thread of its own that
+//! Six parts, joined by bounded channels: the *core*, a thread of its own that
 //! owns consensus, replica and store; the *network*, which carries bytes and
 //! verdicts; the *host*, which runs this node's workers; the *chain*'s part, where the
-//! genesis names one; and the HTTP interface.
+//! genesis names one; the *prover*, where the settings ask for one; and the HTTP
+//! interface.
 //! The core is the only one that decides anything.
 
 mod chain;
@@ -11,19 +12,20 @@ pub mod core;
 mod host;
 mod latency;
 mod net;
+mod proving;
 mod sequence;
 pub mod storage;
 pub mod view;
 mod wal;
 
-use crate::home::Home;
+use crate::{chain::ChainConfig, home::Home};
 use anyhow::{Context, Result};
 use phalanx_consensus::{Config, Consensus};
 use phalanx_ledger::RocksKv;
 use phalanx_p2p::{Limits, MeshConfig, PeerKey};
 use phalanx_providers::{process::ProcessProvider, runtime::WorkerRuntime};
 use phalanx_replica::Replica;
-use phalanx_types::TimeMs;
+use phalanx_types::{Genesis, TimeMs};
 use std::{
     collections::BTreeMap,
     path::PathBuf,
@@ -42,6 +44,16 @@ const STOP_PATIENCE: Duration = Duration::from_secs(2);
 pub fn now() -> TimeMs {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     TimeMs(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+}
+
+/// For which contract the node proves: the one in its settings, or none.
+fn proof_context(genesis: &Genesis, chain: Option<&ChainConfig>) -> Vec<String> {
+    match (&genesis.chain, chain.and_then(|chain| chain.verifier)) {
+        (Some(binding), Some(verifier)) => {
+            vec![format!("--chain-id={}", binding.chain_id), format!("--contract={verifier}")]
+        }
+        _ => Vec::new(),
+    }
 }
 
 /// Writes the program's log to standard error; `RUST_LOG` chooses what.
@@ -164,6 +176,15 @@ pub async fn run(home: &Home, out: PathBuf, dev: bool) -> Result<()> {
     let storage = storage::Storage { core: core.clone(), out, every: config.storage_checkpoints };
     tokio::spawn(storage.clone().run(decisions.subscribe()));
     tokio::spawn(view::tell_events(decisions.subscribe(), events.clone()));
+    let proofs = match &config.proofs {
+        Some(settings) => {
+            let context = proof_context(&genesis, config.chain.as_ref());
+            let (proving, progress) = proving::Proving::new(home, settings, context, events.clone())?;
+            tokio::spawn(proving.run(decisions.subscribe()));
+            Some(progress)
+        }
+        None => None,
+    };
 
     let router = phalanx_api::router(
         view::View {
@@ -173,6 +194,7 @@ pub async fn run(home: &Home, out: PathBuf, dev: bool) -> Result<()> {
             events,
             decisions,
             chain: chain_handle,
+            proofs,
             store,
             prover: tokio::sync::Semaphore::new(1),
         },

@@ -4,6 +4,7 @@ use super::{
     chain::{ChainHandle, Level},
     core::Core,
     net::{SendError, Sender},
+    proving::Proven,
 };
 use crate::witnesses::{self, Asked};
 use futures::{FutureExt, future::BoxFuture};
@@ -18,7 +19,7 @@ use phalanx_types::{
 };
 use serde_json::{Value, json};
 use std::{sync::Arc, time::Duration};
-use tokio::sync::{Semaphore, broadcast};
+use tokio::sync::{Semaphore, broadcast, watch};
 
 /// Receipts named in one answer.
 const RECEIPTS_MAX: usize = 1_000;
@@ -32,6 +33,8 @@ pub struct View {
     pub events: broadcast::Sender<Arc<str>>,
     pub decisions: broadcast::Sender<Arc<Decision>>,
     pub chain: Option<ChainHandle>,
+    /// What was proven last, where the settings ask for proofs.
+    pub proofs: Option<watch::Receiver<Proven>>,
     /// The ledger's store, to be read beside the core.
     pub store: RocksKv,
     /// One who reads for a prover at a time.
@@ -341,6 +344,9 @@ impl NodeView for View {
                 own.insert("peers_connected".to_owned(), connected.into());
                 if let Some(chain) = &self.chain {
                     own.insert("chain".to_owned(), chain.shared.status(fabric.chain()));
+                }
+                if let Some(proofs) = &self.proofs {
+                    own.insert("proofs".to_owned(), json!(*proofs.borrow()));
                 }
             }
             Ok(answer)

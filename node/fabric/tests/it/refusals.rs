@@ -456,6 +456,19 @@ fn a_command_that_would_leave_too_few_to_decide_is_refused() {
 }
 
 #[test]
+fn who_was_late_with_its_turn_but_has_voted_is_there() {
+    let mode = || Operation::Command(Box::new(OwnerCommand::SetMode { mode: Mode::FullyDistributed }));
+    let after = |signers: &[&str]| {
+        let mut world = World::new("");
+        world.round = 3;
+        world.signers = signers.iter().map(|v| key(v)).collect();
+        kinds(&world.one(key("owner"), mode()).receipts)
+    };
+    assert_eq!(after(&[]), [ReceiptKind::OwnerCommandRefused]);
+    assert!(!after(&["v1", "v2", "v3"]).contains(&ReceiptKind::OwnerCommandRefused));
+}
+
+#[test]
 fn the_last_validator_is_never_removed() {
     let mut world = World::bare(|genesis| genesis.validators.truncate(1));
     world.idle();

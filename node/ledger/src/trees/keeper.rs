@@ -5,7 +5,8 @@ use super::{
     stored::{Known, StoredAction, StoredAgent, StoredAudit},
 };
 use phalanx_circuits::native::{
-    AgentState, Change, Error, Fr, OpenedAction, Openings, Tree, beat_digest, bytes_of, field_of,
+    AgentState, Change, Error, Fr, OpenedAction, Openings, Tree, agent_leaves, beat_digest, bytes_of,
+    field_of,
 };
 use phalanx_types::{AgentId, Hash, Height};
 use std::{
@@ -16,10 +17,21 @@ use std::{
 /// Leaves that are gathered before the nodes above them are made.
 const GATHER: usize = 256;
 
+/// An agent whose leaf may be another one: its slot and what it is, or that it has ended.
+pub(super) type AgentChange = (AgentId, Option<(u32, AgentState)>);
+
 /// What the thread is told.
 pub(super) enum Task {
-    Resume { openings: Openings, known: Vec<(AgentId, Known)> },
-    Beat { height: Height, receipts_root: Hash, openings: Openings },
+    Resume {
+        openings: Openings,
+        known: Vec<(AgentId, Known)>,
+    },
+    /// Some actions of a beat; all of them come before its agents.
+    Actions(Height, Vec<OpenedAction>),
+    /// Some agents of a beat; those that have ended come first.
+    Agents(Vec<AgentChange>),
+    /// A beat is whole.
+    Beat(Height, Hash),
     Cut(SyncSender<Result<Cut, String>>),
 }
 
@@ -76,7 +88,9 @@ pub(super) fn run(leaves: Vec<Fr>, digest: Hash, tasks: &Receiver<Task>) {
         };
         let done = match task {
             Task::Resume { openings, known } => keeper.resume(openings, known),
-            Task::Beat { height, receipts_root, openings } => keeper.beat(height, &receipts_root, openings),
+            Task::Actions(height, actions) => keeper.take_actions(height, actions),
+            Task::Agents(agents) => keeper.take_agents(agents).and_then(|()| keeper.gather(GATHER)),
+            Task::Beat(height, receipts_root) => keeper.beat(height, &receipts_root),
             Task::Cut(answer) => {
                 let cut = keeper.cut();
                 let told = cut.as_ref().err().map(ToString::to_string);
@@ -125,12 +139,12 @@ impl Keeper {
         self.take_agents(agents)
     }
 
-    fn beat(&mut self, height: Height, receipts_root: &Hash, openings: Openings) -> Result<(), Error> {
-        let Openings { agents, actions, .. } = openings;
-        for action in self.earlier.remove(&height).into_iter().flatten().chain(actions) {
-            self.take_action(&action)?;
-        }
-        self.take_agents(agents)?;
+    fn take_actions(&mut self, height: Height, actions: Vec<OpenedAction>) -> Result<(), Error> {
+        let earlier = self.earlier.remove(&height).into_iter().flatten();
+        earlier.chain(actions).try_for_each(|action| self.take_action(&action))
+    }
+
+    fn beat(&mut self, height: Height, receipts_root: &Hash) -> Result<(), Error> {
         self.digest = beat_digest(self.digest, height, receipts_root);
         self.keep.audit.push_beat(height, self.leaves.len() as u32);
         self.leaves.push(self.digest);
@@ -140,11 +154,26 @@ impl Keeper {
     /// The leaf of an agent: the known one, if it is still the same.
     fn leaf(&self, state: &AgentState) -> Result<Leaf, Error> {
         let print = StoredAgent::new(0, state).print();
-        let slot = self.known.get(&state.id).and_then(|known| known.slot);
-        match self.known.get(&state.id).filter(|known| known.print == print) {
+        let known = self.known.get(&state.id);
+        let slot = known.and_then(|known| known.slot);
+        match known.filter(|known| known.print == print) {
             Some(known) => Ok(Leaf { slot, print, leaf: known.leaf }),
             None => Ok(Leaf { slot, print, leaf: state.leaf()? }),
         }
+    }
+
+    /// Learns the leaves of many agents at once.
+    fn learn<'a>(&mut self, states: impl Iterator<Item = &'a AgentState>) -> Result<(), Error> {
+        let prints = states.map(|state| (state, StoredAgent::new(0, state).print()));
+        let is_new = |(state, print): &(&AgentState, Hash)| {
+            self.known.get(&state.id).is_none_or(|known| known.print != *print)
+        };
+        let (fresh, prints): (Vec<&AgentState>, Vec<Hash>) = prints.filter(is_new).unzip();
+        for ((state, print), leaf) in fresh.iter().zip(prints).zip(agent_leaves(&fresh)?) {
+            let slot = self.known.get(&state.id).and_then(|known| known.slot);
+            self.known.insert(state.id, Leaf { slot, print, leaf });
+        }
+        Ok(())
     }
 
     fn take_action(&mut self, opened: &OpenedAction) -> Result<(), Error> {
@@ -157,7 +186,7 @@ impl Keeper {
         Ok(())
     }
 
-    fn take_agents(&mut self, agents: Vec<(AgentId, Option<(u32, AgentState)>)>) -> Result<(), Error> {
+    fn take_agents(&mut self, agents: Vec<AgentChange>) -> Result<(), Error> {
         // A slot that was freed may have been taken by another agent since.
         for (id, state) in &agents {
             if state.is_none() {
@@ -167,6 +196,7 @@ impl Keeper {
                 }
             }
         }
+        self.learn(agents.iter().filter_map(|(_, state)| state.as_ref()).map(|(_, state)| state))?;
         for (id, state) in agents {
             let Some((slot, state)) = state else { continue };
             let leaf = self.leaf(&state)?;

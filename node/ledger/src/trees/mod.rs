@@ -32,8 +32,12 @@ use std::{
 };
 use stored::Known;
 
-/// Beats that may wait for the keeper; then the next one waits with them.
-const WAITING_MAX: usize = 256;
+/// Agents or actions that the keeper takes at once.
+const PIECE: usize = 64;
+/// Pieces that may wait for it; then the beat waits with them. So a burst slows beats
+/// down evenly, and the one that closes the interval waits for half a second of hashes at
+/// most.
+const WAITING_MAX: usize = 64;
 
 /// The roots of an interval, and what is to be stored with it.
 pub(crate) struct Cut {
@@ -61,6 +65,14 @@ impl std::fmt::Debug for Trees {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Trees")
     }
+}
+
+/// A list in pieces.
+fn pieces<T>(list: Vec<T>) -> impl Iterator<Item = Vec<T>> {
+    let mut rest = list.into_iter();
+    std::iter::from_fn(move || {
+        Some(rest.by_ref().take(PIECE).collect()).filter(|piece: &Vec<T>| !piece.is_empty())
+    })
 }
 
 fn gone() -> StoreError {
@@ -98,7 +110,15 @@ impl Trees {
         receipts_root: Hash,
         openings: Openings,
     ) -> Result<(), StoreError> {
-        self.send(Task::Beat { height, receipts_root, openings })
+        let Openings { mut agents, actions, .. } = openings;
+        // Slots are freed before others take them.
+        agents.sort_by_key(|(_, state)| state.is_some());
+        let mut actions = pieces(actions);
+        // Even of none: it brings what the interval had before the keeper began.
+        self.send(Task::Actions(height, actions.next().unwrap_or_default()))?;
+        actions.try_for_each(|piece| self.send(Task::Actions(height, piece)))?;
+        pieces(agents).try_for_each(|piece| self.send(Task::Agents(piece)))?;
+        self.send(Task::Beat(height, receipts_root))
     }
 
     /// Closes the interval.

@@ -180,7 +180,9 @@ pub fn run(format: Format, args: Args) -> Result<Code> {
             let journey = journey::travel(&shell, &first, &out).await?;
             let is_proven = prove(format, &devnet, &judgement, &binary, &out).await?;
             let contracts = args.contracts.as_deref();
-            let proofs = proving::prove(&shell, &first, &journey.agent, contracts, &out).await?;
+            let verifier = chain.as_ref().map(DevChain::verifier);
+            let proofs =
+                proving::prove(&shell, &first, &journey.agent, contracts, verifier, &out).await?;
             let shown = match &chain {
                 Some(chain) => {
                     let shown = Box::pin(chain.walk(&shell, &devnet)).await?;

@@ -36,7 +36,7 @@ const TAKEOVER_MS: u64 = 5_000;
 const WITHIN: Duration = Duration::from_secs(120);
 const PAUSE: Duration = Duration::from_millis(200);
 /// The number of development chains.
-const CHAIN_ID: u64 = 31_337;
+pub(super) const CHAIN_ID: u64 = 31_337;
 /// The shard that is paused.
 const SHARD: &str = "mars";
 
@@ -110,6 +110,11 @@ impl DevChain {
         let plan = Plan { owner: safe, command_delay_s: 0, force_delay_s: 172_800, config, dev: true };
         let bound = binding::bind(homes, &payer, &chain, plan).await?;
         Ok(Self { anvil, bound, safe, out: out.to_owned() })
+    }
+
+    /// The contract that verifies proofs.
+    pub const fn verifier(&self) -> Address {
+        self.bound.verifier
     }
 
     /// What it is, in two lines.
@@ -216,17 +221,10 @@ impl DevChain {
         Ok(shown)
     }
 
-    /// Deploys the contract that verifies proofs, sets the keys of these proofs through the owners'
-    /// files, and has it verify them under the checkpoint's anchored roots.
+    /// Sets the keys of these proofs at the contract through the owners' files, has it verify them
+    /// under the checkpoint's anchored roots, and spends one, which is done once only.
     pub fn publish(&self, shell: &Shell, proven: &Proven) -> Result<bool> {
-        let words = ["--output", "json", "proof", "deploy", "--dev", "--dev-key", "0"];
-        let said = shell.done(&words)?;
-        let deployed: Value = serde_json::from_str(&said)?;
-        let verifier = deployed["verifier"].as_str().context("no verifier was deployed")?.to_owned();
-        shell.line(&format!(
-            "phalanx proof deploy: verifier {verifier}, {} gas",
-            deployed["gas"].as_str().unwrap_or_default()
-        ));
+        let verifier = self.verifier().to_string();
         let id = CHAIN_ID.to_string();
         for (at, file) in proven.files.iter().enumerate() {
             let (file, folder) = (file.display().to_string(), self.file(&format!("key-{at}")));
@@ -238,13 +236,18 @@ impl DevChain {
         }
         let (proofs, checkpoint) =
             (proven.folder.display().to_string(), proven.checkpoint_file.display().to_string());
-        let words = ["proof", "verify", &proofs, "--checkpoint", &checkpoint, "--verifier", &verifier];
-        let words = [&words[..], &["--against-contract"]].concat();
+        let words = ["proof", "verify", &proofs, "--checkpoint", &checkpoint, "--against-contract"];
         let verified = shell.run(&words)?;
         let said = String::from_utf8_lossy(&verified.stdout).into_owned();
         let verdicts: Vec<&str> = said.lines().take(proven.files.len() + 1).collect();
         shell.all(&words, &verdicts.join("\n"));
-        Ok(verified.status.success())
+        let Some(file) = proven.files.last().filter(|_| verified.status.success()) else { return Ok(false) };
+        let file = file.display().to_string();
+        let words = ["proof", "spend", &file, "--checkpoint", &checkpoint, "--dev", "--dev-key", "0"];
+        shell.all(&words, &shell.done(&words)?);
+        let again = shell.run(&words)?;
+        shell.last(&words, &String::from_utf8_lossy(&again.stderr));
+        Ok(!again.status.success())
     }
 }
 

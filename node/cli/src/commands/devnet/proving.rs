@@ -1,10 +1,11 @@
 //! Proofs in the main job: where the traveller is, and that its last step obeyed the rules,
 //! without showing either.
 
-use super::shell::Shell;
+use super::{owner::CHAIN_ID, shell::Shell};
 use crate::output::{Code, Failure, text};
 use anyhow::{Context, Result};
 use phalanx_api::Client;
+use phalanx_governance::Address;
 use serde_json::Value;
 use std::{
     fs,
@@ -39,13 +40,15 @@ impl Proven {
     }
 }
 
-/// Makes keys for development, proves an agent's position and its last action, and verifies
-/// both; with snarkjs too, when it is among the packages in `contracts`.
+/// Makes keys for development, proves an agent's position and its last action, for the
+/// `verifier` if there is one, and verifies both; with snarkjs too, when it is among the
+/// packages in `contracts`.
 pub async fn prove(
     shell: &Shell,
     client: &Client,
     agent: &str,
     contracts: Option<&Path>,
+    verifier: Option<Address>,
     out: &Path,
 ) -> Result<Proven> {
     let folder = out.join("proofs");
@@ -56,13 +59,17 @@ pub async fn prove(
     fs::write(&checkpoint_file, shell.done(&["checkpoint", "export", &checkpoint])?)?;
     let words = ["proof", "setup", "--dev"];
     shell.all(&words, &shell.done(&words)?);
+    let context = verifier.map(|verifier| (CHAIN_ID.to_string(), verifier.to_string()));
     let mut files = Vec::new();
     for statement in ["position", "action"] {
         let witness = out.join(format!("{statement}-witness.json")).display().to_string();
         let file = path(&format!("{statement}.json"));
         let words = ["proof", "witness", statement, agent, "--out", &witness];
         shell.all(&words, &shell.done(&words)?);
-        let words = ["proof", "prove", statement, "--witness", &witness, "--out", &file];
+        let mut words = vec!["proof", "prove", statement, "--witness", &witness, "--out", &file];
+        if let Some((id, verifier)) = &context {
+            words.extend(["--chain-id", id, "--contract", verifier]);
+        }
         shell.all(&words, &shell.done(&words)?);
         files.push(PathBuf::from(file));
     }

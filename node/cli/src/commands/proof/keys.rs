@@ -2,7 +2,7 @@
 
 use crate::{
     files,
-    home::Home,
+    home::{Home, PROOF_KEYS},
     output::{Code, Failure},
 };
 use anyhow::{Context, Result};
@@ -18,8 +18,6 @@ use std::{
 
 /// Longest key file in bytes; the largest is that of `action-512`, about 37 MB.
 const KEY_BYTES_MAX: usize = 64 << 20;
-/// Where keys are in a home folder.
-const FOLDER: &str = "proof-keys";
 
 /// Where keys are.
 #[derive(clap::Args)]
@@ -42,7 +40,7 @@ pub struct KeyArgs {
 impl KeysArgs {
     /// The folder.
     pub fn folder(&self, home: &Home) -> Keys {
-        Keys { folder: self.keys.clone().unwrap_or_else(|| home.file(FOLDER)) }
+        Keys { folder: self.keys.clone().unwrap_or_else(|| home.file(PROOF_KEYS)) }
     }
 }
 

@@ -10,6 +10,7 @@ mod prove;
 mod report;
 mod rule;
 mod setup;
+mod spend;
 mod verify;
 mod witness;
 
@@ -46,8 +47,12 @@ pub enum Command {
     /// Proves every rule of a policy of every agent that it binds at a checkpoint. Exit code
     /// 0: of all of them; 1: of some it does not hold, which are named.
     Policy(policy::Args),
-    /// Deploys the contract that verifies proofs on the mesh's chain.
+    /// Deploys the contract that verifies proofs on the mesh's chain: where `chain deploy` has
+    /// not, or in place of another.
     Deploy(onchain::DeployArgs),
+    /// Gives a proof to the contract, which takes its statement once. The proof must be made for
+    /// this contract, and the root of its checkpoint be anchored.
+    Spend(Box<spend::Args>),
     /// Writes a proof as other tools take it.
     Export(export::Args),
 }
@@ -63,6 +68,7 @@ pub fn run(home: &Home, format: Format, command: Command) -> Result<Code> {
         Command::Policy(args) => policy::run(home, format, &args),
         Command::Verify(args) => verify::run(home, format, &args),
         Command::Deploy(args) => onchain::deploy(home, format, &args),
+        Command::Spend(args) => spend::run(home, format, &args),
         Command::Export(args) => export::run(home, format, &args),
     }
 }

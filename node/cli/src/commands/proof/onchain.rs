@@ -2,6 +2,7 @@
 
 use super::report::{OnChain, Verdict};
 use crate::{
+    binding,
     chain::{ChainArgs, KeyArgs},
     commands::block_on,
     files,
@@ -20,7 +21,7 @@ use phalanx_governance::{
         CircuitKey, ProofVerifier,
         verifier::{Answer, ProofWords},
     },
-    submit::account::{Account, TxPayload},
+    submit::account::Account,
 };
 use phalanx_types::{Checkpoint, Hash};
 use serde_json::json;
@@ -39,30 +40,27 @@ pub struct DeployArgs {
 /// Which contract is asked.
 #[derive(clap::Args)]
 pub struct OnChainArgs {
-    /// Also asks this `ProofVerifier`; with --checkpoint, whether the root is anchored, too.
+    /// Also asks this `ProofVerifier`; with --checkpoint, whether the root is anchored, too
+    /// [default with --rpc or --against-contract: the one in config.toml].
     #[arg(long, value_name = "ADDRESS")]
     verifier: Option<Address>,
     /// Also compares the contract's keys with the local ones.
-    #[arg(long, requires = "verifier")]
+    #[arg(long)]
     against_contract: bool,
     #[command(flatten)]
     chain: ChainArgs,
 }
 
-/// Deploys a `ProofVerifier` for the mesh's owner and anchor.
+/// Deploys a `ProofVerifier` for the mesh's owner and anchor: for a mesh that was bound without one, or
+/// in place of another.
 pub fn deploy(home: &Home, format: Format, args: &DeployArgs) -> Result<Code> {
     let (address, gas, owner) = block_on(Box::pin(async {
         let contracts = args.chain.contracts(home).await?;
         let (owner, anchor) = (contracts.owner(), contracts.deployment.anchor);
         let payer = Arc::new(args.payer.open(contracts.chain.id())?);
         let account = Account::new(contracts.chain.clone(), payer);
-        let creation = ProofVerifier::creation(owner, anchor)?;
-        let receipt = account.run(&TxPayload::create(creation)).await?;
-        let created = receipt.created.filter(|_| receipt.is_success);
-        let address = created.ok_or_else(|| Failure::because(Code::Refused, "it was not created"))?;
-        let verifier = ProofVerifier::new(contracts.chain.clone(), address);
-        verifier.check(owner, anchor, receipt.block_number).await?;
-        Ok((address, receipt.gas_used, owner))
+        let (address, gas) = binding::deploy_verifier(&account, &contracts.chain, owner, anchor).await?;
+        Ok((address, gas, owner))
     }))?;
     if home.file("config.toml").exists() {
         note(home, address)?;
@@ -107,8 +105,10 @@ pub fn circuit_key(circuit: phalanx_circuits::catalog::AnyStatement, key: &Verif
 impl OnChainArgs {
     /// Asks the contract about all that is valid here. Whatever goes wrong is told by the verdicts.
     pub fn ask(&self, home: &Home, verdicts: &mut [Verdict], checkpoints: &[Checkpoint]) {
-        let Some(address) = self.verifier else { return };
-        let asked = block_on(Box::pin(self.ask_all(home, address, verdicts, checkpoints)));
+        if self.verifier.is_none() && !self.against_contract && !self.chain.is_online() {
+            return;
+        }
+        let asked = block_on(Box::pin(self.ask_all(home, verdicts, checkpoints)));
         if let Err(error) = asked {
             for verdict in verdicts.iter_mut().filter(|v| v.code == Code::Done && v.on_chain.is_none()) {
                 verdict.refuse(Code::Unavailable, format!("the contract cannot be asked: {error:#}"));
@@ -116,13 +116,8 @@ impl OnChainArgs {
         }
     }
 
-    async fn ask_all(
-        &self,
-        home: &Home,
-        address: Address,
-        verdicts: &mut [Verdict],
-        checkpoints: &[Checkpoint],
-    ) -> Result<()> {
+    async fn ask_all(&self, home: &Home, verdicts: &mut [Verdict], checkpoints: &[Checkpoint]) -> Result<()> {
+        let address = self.verifier.map_or_else(|| verifier_of(home), Ok)?;
         let contracts = self.chain.contracts(home).await?;
         let at = contracts.chain.tip().await?.number;
         let verifier = ProofVerifier::new(contracts.chain.clone(), address);
@@ -131,12 +126,10 @@ impl OnChainArgs {
             let (Some((circuit, key)), Some(calldata)) = (&verdict.key, &verdict.calldata) else { continue };
             let circuit_hash = key.identity().circuit_hash;
             if self.against_contract {
-                let expected = circuit_key(*circuit, key).points;
+                let expected = circuit_key(*circuit, key);
                 let found = verifier.key(&circuit_hash, at).await?;
-                if found.as_ref() != Some(&expected) {
-                    let what = if found.is_some() { "another" } else { "no" };
-                    let reason = format!("the contract has {what} key of {circuit}");
-                    verdict.refuse(Code::Wrong, reason);
+                if let Some(differs) = difference(&expected, found.as_ref()) {
+                    verdict.refuse(Code::Wrong, format!("the contract has {differs} of {circuit}"));
                     continue;
                 }
             }
@@ -163,7 +156,31 @@ impl OnChainArgs {
     }
 }
 
-fn words(calldata: &Calldata) -> Result<ProofWords> {
+/// What the contract has in place of a key; none when it has this one.
+fn difference(expected: &CircuitKey, found: Option<&CircuitKey>) -> Option<&'static str> {
+    match found {
+        None => Some("no key"),
+        Some(found) if found.points != expected.points => Some("another key"),
+        Some(found) if found.transcript != expected.transcript => {
+            Some("the key of another ceremony's transcript")
+        }
+        Some(found) if found.places != expected.places => Some("a key that looks at other inputs"),
+        Some(_) => None,
+    }
+}
+
+/// A proof as the contract takes it.
+pub fn words(calldata: &Calldata) -> Result<ProofWords> {
     let words = calldata.proof_words();
     words.try_into().map_err(|_| anyhow::anyhow!("a proof has eight words"))
+}
+
+/// The contract in the settings.
+pub fn verifier_of(home: &Home) -> Result<Address> {
+    let config = home.file("config.toml").exists().then(|| home.config()).transpose()?;
+    let found = config.and_then(|config| config.chain).and_then(|chain| chain.verifier);
+    found.ok_or_else(|| {
+        let reason = "name the contract with --verifier ADDRESS: config.toml has none (`phalanx proof deploy` makes one)";
+        Failure::because(Code::Unreadable, reason)
+    })
 }

@@ -13,7 +13,6 @@ use crate::{
     witnesses::{self, Asked, Bound},
 };
 use anyhow::{Context as _, Result};
-use phalanx_api::ClientError;
 use phalanx_circuits::{
     catalog::AnyStatement,
     claim::{ChosenRule, Claim},
@@ -46,6 +45,9 @@ pub struct Args {
     /// below --out.
     #[arg(long)]
     follow: bool,
+    /// Asks the running node only, and leaves the store of a stopped one alone.
+    #[arg(long, conflicts_with = "follow")]
+    running: bool,
     #[command(flatten)]
     keys: KeysArgs,
     #[command(flatten)]
@@ -98,7 +100,7 @@ fn prove_all(home: &Home, format: Format, args: &Args, bound: &Bound, out: &Path
     let mut agents = Vec::new();
     let mut witnesses: BTreeMap<usize, Vec<(AgentId, zeroize::Zeroizing<Vec<u8>>)>> = BTreeMap::new();
     for id in &bound.agents {
-        let json = fetch(home, *id, bound.checkpoint)?;
+        let json = fetch(home, *id, bound.checkpoint, args.running)?;
         let dimension = read(&json)?.agent.position.0.len();
         witnesses.entry(dimension).or_default().push((*id, json));
     }
@@ -153,7 +155,7 @@ fn bound(home: &Home, args: &Args) -> Result<Bound> {
     let at = args.checkpoint.map_or_else(String::new, |number| format!("?checkpoint={number}"));
     let path = format!("/v1/policies/{}/agents{at}", args.policy);
     match block_on(async { Ok(client.get(&path).await?) }) {
-        Err(error) if matches!(error.downcast_ref(), Some(ClientError::Unreachable { .. })) => {}
+        Err(error) if !args.running && super::witness::is_unreachable(&error) => {}
         answer => return Ok(serde_json::from_value(answer?)?),
     }
     let (store, _lock) = stopped_store(home)?;
@@ -161,8 +163,13 @@ fn bound(home: &Home, args: &Args) -> Result<Bound> {
         .map_err(|error| Failure::because(Code::Unavailable, error))
 }
 
-fn fetch(home: &Home, agent: AgentId, number: CheckpointNumber) -> Result<zeroize::Zeroizing<Vec<u8>>> {
-    super::witness::fetch(home, &Asked::Position { agent, checkpoint: Some(number) })
+fn fetch(
+    home: &Home,
+    agent: AgentId,
+    number: CheckpointNumber,
+    only_running: bool,
+) -> Result<zeroize::Zeroizing<Vec<u8>>> {
+    super::witness::fetch(home, &Asked::Position { agent, checkpoint: Some(number) }, only_running)
 }
 
 fn read(json: &[u8]) -> Result<PositionWitness> {

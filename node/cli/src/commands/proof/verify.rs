@@ -11,7 +11,7 @@ use crate::{
     home::Home,
     output::{Code, Failure, Format},
 };
-use anyhow::Result;
+use anyhow::{Context, Result};
 use phalanx_circuits::{
     catalog::AnyStatement,
     groth16::{PointError, Proof, Refused, Verifier},
@@ -97,6 +97,18 @@ pub fn run(home: &Home, format: Format, args: &Args) -> Result<Code> {
         coverage.extend(of_folder.map(|of_folder| of_folder.findings(folder, &verdicts)));
     }
     Ok(report::print(format, &verdicts, &coverage, &args.checkpoints))
+}
+
+/// Verifies one proof file about a checkpoint.
+pub fn one(home: &Home, key: &KeyArgs, path: &Path, checkpoint: &Checkpoint) -> Result<Verdict> {
+    match of_file(path) {
+        Ok(given) => {
+            let checkpoints = std::slice::from_ref(checkpoint);
+            let verdicts = verify(home, key, given.statement, vec![given], checkpoints)?;
+            verdicts.into_iter().next().context("a proof has a verdict")
+        }
+        Err(verdict) => Ok(*verdict),
+    }
 }
 
 /// Checks all proofs of a circuit.
@@ -232,7 +244,7 @@ fn of_snarkjs(statement: AnyStatement, proof: &Path, public: &Path) -> Found<Giv
 }
 
 /// A checkpoint, alone or as a node prints it.
-fn checkpoint(path: &Path) -> Result<Checkpoint> {
+pub fn checkpoint(path: &Path) -> Result<Checkpoint> {
     #[derive(Deserialize)]
     struct Printed {
         checkpoint: Checkpoint,

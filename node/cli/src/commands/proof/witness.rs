@@ -70,7 +70,7 @@ impl Command {
 pub fn run(home: &Home, format: Format, command: Command) -> Result<Code> {
     let (asked, out) = command.asked();
     files::check_new(&out)?;
-    let json = fetch(home, &asked)?;
+    let json = fetch(home, &asked, false)?;
     // What a node gives is read once here, so that a prover does not stumble over it later.
     let witness = Witness::from_json(&json)?;
     files::write_new(&out, &json)?;
@@ -89,18 +89,23 @@ pub fn run(home: &Home, format: Format, command: Command) -> Result<Code> {
     Ok(Code::Done)
 }
 
-/// A witness file, from the running node or from the store of a stopped one.
-pub fn fetch(home: &Home, asked: &Asked) -> Result<Zeroizing<Vec<u8>>> {
+/// A witness file, from the running node or, unless `only_running`, from the store of a stopped one.
+pub fn fetch(home: &Home, asked: &Asked, only_running: bool) -> Result<Zeroizing<Vec<u8>>> {
     let client = crate::commands::client(home)?;
     let (statement, query) = asked.query();
     let from_node =
         crate::commands::block_on(async { Ok(client.witness(statement, &query).await.map(Zeroizing::new)?) });
     match from_node {
-        Err(error) if matches!(error.downcast_ref(), Some(ClientError::Unreachable { .. })) => {}
+        Err(error) if !only_running && is_unreachable(&error) => {}
         other => return other,
     }
     let (store, _lock) = crate::commands::stopped_store(home)?;
     let witness = asked.witness(Ledger::open(store)?.kv());
     let json = witness.map_err(|error| Failure::because(Code::Unavailable, error))?.to_json()?;
     Ok(Zeroizing::new(json.as_bytes().to_vec()))
+}
+
+/// Whether no node answers.
+pub fn is_unreachable(error: &anyhow::Error) -> bool {
+    matches!(error.downcast_ref(), Some(ClientError::Unreachable { .. }))
 }

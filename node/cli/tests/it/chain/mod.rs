@@ -6,6 +6,7 @@ mod endpoints;
 mod obeying;
 mod outages;
 mod secrets;
+mod spent;
 mod verified;
 mod world;
 

@@ -125,11 +125,15 @@ impl Chained {
 
     /// A command through the Safe, signed by two owners.
     pub async fn command(&self, command: ChainCommand) {
+        self.call(Call { to: self.deployment.commands, value: Wei(0), data: command.calldata() }).await;
+    }
+
+    /// A call by the Safe, signed by two owners.
+    pub async fn call(&self, call: Call) {
         let chain = connect(&self.url).await;
         let safe = Safe::new(chain.clone(), self.safe);
         let at = chain.tip().await.unwrap().number;
         let nonce = safe.nonce(at).await.unwrap();
-        let call = Call { to: self.deployment.commands, value: Wei(0), data: command.calldata() };
         let tx = SafeTx::of_calls(&[call], Address::ZERO, nonce).unwrap();
         let mut file = TxFile::new(chain.id(), self.safe, tx);
         file.sign(&dev(1)).unwrap();

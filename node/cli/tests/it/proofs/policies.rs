@@ -87,3 +87,49 @@ fn a_policy_is_proven_of_every_agent_and_gaps_are_named() {
     assert_eq!(output.status.code(), Some(1));
     assert!(stderr(&output).contains("no agent is bound"), "{}", stderr(&output));
 }
+
+#[test]
+fn a_node_proves_at_each_checkpoint_what_a_policy_asks_for() {
+    let mut lone = Lone::found();
+    let path = lone.file("genesis.json");
+    let mut genesis: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    genesis["params"]["checkpoint_beats"] = 4.into();
+    genesis["params"]["idle_beat_ms"] = 500.into();
+    fs::write(path, genesis.to_string()).unwrap();
+    let path = lone.file("config.toml");
+    let mut config: toml::Table = fs::read_to_string(&path).unwrap().parse().unwrap();
+    config.insert("proofs".into(), toml::Value::Table(toml::toml! { keep = 3 }));
+    fs::write(&path, config.to_string()).unwrap();
+    done(&lone, &["proof", "setup", "--dev", "--circuit", "position-8"]);
+    lone.start();
+    let command = format!(r#"{{"set_policy":{{"name":"guards","document":"{}"}}}}"#, hex::encode(GUARDS));
+    done(&lone, &["owner", "send", &command]);
+    let stack = lone.file("genesis.json");
+    let words = ["agent", "spawn", "--region", "earth", "--label", "a", "--stack"];
+    done(&lone, &[&words[..], &[stack.to_str().unwrap()]].concat());
+
+    let folder = lone.file("proofs");
+    let proven = move || -> Vec<u64> {
+        let entries = fs::read_dir(&folder).into_iter().flatten().flatten();
+        let whole = entries.filter(|entry| entry.path().join("guards/coverage.json").exists());
+        let mut numbers: Vec<u64> =
+            whole.map(|entry| entry.file_name().to_str().unwrap().parse().unwrap()).collect();
+        numbers.sort_unstable();
+        numbers
+    };
+    lone.until("two proven checkpoints", |_| proven().len() >= 2);
+    let last = *proven().last().unwrap();
+    lone.stop();
+    lone.start();
+    lone.until("older proofs gone", |_| proven().iter().all(|number| *number > last) && proven().len() == 3);
+    // None is left out, also not what was closed while the node stopped.
+    let numbers = proven();
+    assert_eq!(numbers, (numbers[0]..numbers[0] + 3).collect::<Vec<u64>>());
+    let status = lone.status().unwrap();
+    let told = &status["proofs"]["guards"];
+    assert_eq!((&told["covered"], &told["agents"]), (&1.into(), &1.into()), "{status}");
+    let folder = lone.file(&format!("proofs/{}/guards", numbers[0]));
+    lone.stop();
+    let said = done(&lone, &["proof", "verify", folder.to_str().unwrap()]);
+    assert!(said.contains("1 of 1 agents are covered"), "{said}");
+}

@@ -7,12 +7,13 @@
 #![allow(missing_docs)]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-#[path = "../src/testing.rs"]
+mod snarkjs;
+#[path = "../../src/testing.rs"]
 mod testing;
 
 use phalanx_circuits::{
     action,
-    groth16::{Proof, Prover, setup_dev},
+    groth16::{Proof, Prover, ProvingKey, setup_dev},
     integrity,
     native::{Fr, Policy, Selector, Tree},
     position,
@@ -56,7 +57,7 @@ fn load() -> String {
 }
 
 /// Everything about one circuit; `truth` is inputs and a secret that fit together.
-fn measure<S: Statement>(statement: S, truth: (Vec<Fr>, S::Secret), goal: Option<f64>) {
+fn measure<S: Statement + Copy>(statement: S, truth: (Vec<Fr>, S::Secret), goal: Option<f64>) {
     let name = statement.name();
     let (inputs, secret) = truth;
     let began = Instant::now();
@@ -66,7 +67,8 @@ fn measure<S: Statement>(statement: S, truth: (Vec<Fr>, S::Secret), goal: Option
     let mut key = None;
     let set_up = median(3, || key = Some(setup_dev(&circuit, &[7; 32]).unwrap()));
     let key = key.unwrap();
-    let bytes = key.encode().len();
+    let file = key.encode();
+    let bytes = file.len();
     let prover = Prover::new(&circuit, key).unwrap();
     let assigned = median(21, || {
         let _ = black_box(circuit.assign(&inputs, &secret).unwrap());
@@ -76,12 +78,17 @@ fn measure<S: Statement>(statement: S, truth: (Vec<Fr>, S::Secret), goal: Option
     let proven = median(11, || proof = Some(prover.prove(&inputs, &secret, &[1; 32]).unwrap()));
     let worked = (cpu() - before) / 11.0;
     let proof = proof.unwrap();
+    let whole = median(3, || {
+        let circuit = Circuit::new(statement).unwrap();
+        let prover = Prover::new(&circuit, ProvingKey::decode(&file, &circuit).unwrap()).unwrap();
+        let _ = black_box(prover.prove(&inputs, &secret, &[1; 32]).unwrap());
+    });
     let verified = median(21, || prover.verifier().verify(&inputs, &proof).unwrap());
     let goal =
         goal.map(|goal| format!(" (goal {}, ratio {:.2})", time(goal), proven / goal)).unwrap_or_default();
     println!(
         "{name}: {} constraints, {} non-zeros, {} inputs; laid in {}, setup {}, proving key {:.2} MB, proof {} B; \
-         values {}, prove {}{goal}, of CPU {}, verify {}; load {}",
+         values {}, prove {}{goal}, of CPU {}, with the circuit laid and the key read {}, verify {}; load {}",
         shape.constraints(),
         shape.non_zeros(),
         shape.inputs() - 1,
@@ -92,6 +99,7 @@ fn measure<S: Statement>(statement: S, truth: (Vec<Fr>, S::Secret), goal: Option
         time(assigned),
         time(proven),
         time(worked),
+        time(whole),
         time(verified),
         load()
     );
@@ -185,7 +193,7 @@ fn trees() {
 
 fn main() {
     let wanted: Vec<String> = std::env::args().skip(1).filter(|a| !a.starts_with('-')).collect();
-    let parts: [(&str, fn()); 9] = [
+    let parts: [(&str, fn()); 10] = [
         ("position-2", || position_of(2)),
         ("position-8", || position_of(8)),
         ("position-64", || position_of(64)),
@@ -195,6 +203,7 @@ fn main() {
         ("integrity", integrity),
         ("batch", batch),
         ("trees", trees),
+        ("snarkjs", || snarkjs::compare(position::Position::new(64).unwrap(), position_truth(64))),
     ];
     for (name, part) in parts {
         if wanted.is_empty() || wanted.iter().any(|w| name == w) {
