@@ -1,6 +1,6 @@
 //! Four node processes on this machine: operations per second and finality at
 //! each verification level, beside a three-member etcd in the same run, and the
-//! wait for a beat after the next proposer was killed.
+//! wait for a beat after a node was killed. The arguments `speed` and `failover` choose a part.
 //!
 //! An operation is the spawn of an agent: signed, agreed, executed, receipted
 //! and synced at four nodes before its sender is told.
@@ -319,10 +319,9 @@ async fn failover(bench: &mut Bench, victim: Victim, kills: usize) -> Vec<Durati
     waits
 }
 
-#[tokio::main]
-async fn main() {
-    let mut bench = Bench::start().await;
-    let times = finality(&bench).await;
+/// Finality, and how fast the mesh takes operations in at each verification level; the last rate.
+async fn speed(bench: &Bench) -> f64 {
+    let times = finality(bench).await;
     let (p50, p99) = (percentile(&times, 50), percentile(&times, 99));
     println!(
         "finality, one operation at a time: p50 {p50:.0} ms, p99 {p99:.0} ms (goal p50 {GOAL_FINALITY_MS}, ratio {:.2})",
@@ -341,7 +340,7 @@ async fn main() {
         let answer = owner.send(envelope, 20_000).await.unwrap();
         assert_eq!(answer["refusals"].as_array().map(Vec::len), Some(0), "{answer}");
         for operations in [1, 64] {
-            let rate = throughput(&bench, operations).await;
+            let rate = throughput(bench, operations).await;
             println!(
                 "{name}, {operations} operations a signature: {rate:.0} operations/s (goal {GOAL_PER_S:.0}, ratio {:.2})",
                 rate / GOAL_PER_S
@@ -349,6 +348,11 @@ async fn main() {
             best = rate;
         }
     }
+    best
+}
+
+/// How long the mesh stands when it loses a node, in each mode.
+async fn losses(bench: &mut Bench) {
     let validators = bench.genesis.validators.clone();
     let keys: Vec<_> = validators.iter().map(|v| v.vote_key).collect();
     let succession = vec![keys[1], keys[2], keys[3], keys[0]];
@@ -359,15 +363,27 @@ async fn main() {
         ("the controller (centralized)", Mode::Centralized { succession }, Victim::Next, KILLS_OF_OTHERS),
         ("a coordinator (federated)", Mode::Federated { coordinators }, Victim::Next, KILLS_OF_OTHERS),
     ] {
-        switch(&bench, mode).await;
-        let waits = failover(&mut bench, victim, kills).await;
+        switch(bench, mode).await;
+        let waits = failover(bench, victim, kills).await;
         let (p50, p99) = (percentile(&waits, 50), percentile(&waits, 99));
         println!(
             "longest wait for a beat after kill -9 of {what}, {kills} times: p50 {p50:.0} ms, p99 {p99:.0} ms (goal {GOAL_FAILOVER_MS}, ratio {:.2})",
             GOAL_FAILOVER_MS / p99
         );
     }
+}
+
+#[tokio::main]
+async fn main() {
+    let wanted: Vec<String> = std::env::args().skip(1).filter(|a| !a.starts_with('-')).collect();
+    let is_wanted = |part: &str| wanted.is_empty() || wanted.iter().any(|w| w == part);
+    let mut bench = Bench::start().await;
+    let best = if is_wanted("speed") { Some(speed(&bench).await) } else { None };
+    if is_wanted("failover") {
+        losses(&mut bench).await;
+    }
     bench.devnet.stop_all(Duration::from_secs(5)).await;
+    let Some(best) = best else { return };
     match etcd(bench.folder.path()) {
         Some(puts) => println!(
             "three-member etcd: {puts:.0} puts/s; ours, full_audit, 64 a signature: {best:.0}, {:.2} times (goal {GOAL_TIMES_ETCD}, ratio {:.2})",
