@@ -16,6 +16,10 @@ use libp2p::{
 };
 use std::time::Duration;
 
+/// Questions that are open at one time on a connection, in both directions: room for
+/// directed messages, which stay open on their way, beside all others.
+const STREAMS_MAX: usize = 128;
+
 /// All protocols. Admission comes first: it denies before others see a peer.
 #[derive(NetworkBehaviour)]
 pub(crate) struct Behaviour {
@@ -80,7 +84,11 @@ impl Behaviour {
             gossip.subscribe(&topic(mesh, lane)).map_err(|e| failed(e.to_string()))?;
         }
         let codec = FrameCodec {
-            request_max: limits.request_bytes_max.max(crate::records::RECORDS_BYTES_MAX) + 1,
+            request_max: limits
+                .request_bytes_max
+                .max(limits.directed_bytes_max)
+                .max(crate::records::RECORDS_BYTES_MAX)
+                + 1,
             response_max: limits.response_bytes_max.max(crate::records::RECORDS_BYTES_MAX) + 1,
         };
         let asks = request_response::Behaviour::with_codec(
@@ -88,7 +96,7 @@ impl Behaviour {
             [(name(mesh, "ask"), ProtocolSupport::Full)],
             request_response::Config::default()
                 .with_request_timeout(Duration::from_millis(limits.request_timeout_ms))
-                .with_max_concurrent_streams(32),
+                .with_max_concurrent_streams(STREAMS_MAX),
         );
         let connections = ConnectionLimits::default()
             .with_max_established(Some(limits.connections_max))
@@ -103,7 +111,9 @@ impl Behaviour {
                 identify::Config::new(name(mesh, "identify"), keypair.public())
                     .with_agent_version(process_name()),
             ),
-            ping: ping::Behaviour::new(ping::Config::new().with_interval(Duration::from_secs(5))),
+            ping: ping::Behaviour::new(
+                ping::Config::new().with_interval(Duration::from_millis(limits.ping_interval_ms)),
+            ),
             gossip,
             asks,
         })

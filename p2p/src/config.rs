@@ -1,7 +1,7 @@
 //! How a mesh node is set up.
 
 use libp2p::{Multiaddr, PeerId, identity};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use zeroize::Zeroizing;
 
 /// A peer's identity: its Ed25519 network key.
@@ -75,8 +75,10 @@ pub struct Limits {
     pub proposal_bytes_max: usize,
     /// Longest message on the inputs lane in bytes.
     pub input_bytes_max: usize,
-    /// Longest question in bytes.
+    /// Longest question in bytes, but for directed messages.
     pub request_bytes_max: usize,
+    /// Longest directed message in bytes: it carries the way that it went.
+    pub directed_bytes_max: usize,
     /// Longest answer in bytes.
     pub response_bytes_max: usize,
     /// Messages a second that one peer sends of its own, over all lanes, in the
@@ -88,6 +90,8 @@ pub struct Limits {
     pub paced_max: usize,
     /// Time for an answer in milliseconds.
     pub request_timeout_ms: u64,
+    /// Time between two measurements of a peer's round trip in milliseconds.
+    pub ping_interval_ms: u64,
     /// How long a ban for bad standing lasts in milliseconds.
     pub ban_ms: u64,
     /// Longest wait before a peer is dialled again in milliseconds.
@@ -105,11 +109,13 @@ impl Default for Limits {
             proposal_bytes_max: 9 << 20,
             input_bytes_max: 2 << 20,
             request_bytes_max: 4 << 10,
+            directed_bytes_max: 64 << 10,
             response_bytes_max: 16 << 20,
             messages_per_s: 4_000,
             bytes_per_s: 64 << 20,
             paced_max: 8_192,
             request_timeout_ms: 10_000,
+            ping_interval_ms: 5_000,
             ban_ms: 600_000,
             redial_max_ms: 2_000,
         }
@@ -129,6 +135,9 @@ pub struct MeshConfig {
     pub bootstrap: Vec<(PeerKey, String)>,
     /// Who may connect, with a word for people.
     pub admitted: BTreeMap<PeerKey, String>,
+    /// The only admitted peers that this node is linked to; none: to all of them. Others
+    /// are not dialled and have no connection, but what they write is passed on.
+    pub links: Option<BTreeSet<PeerKey>>,
     /// What to bear.
     pub limits: Limits,
 }

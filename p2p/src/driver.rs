@@ -26,7 +26,7 @@ use libp2p::{
     tcp, yamux,
 };
 use std::{
-    collections::{BTreeMap, HashMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
     time::Duration,
 };
 use tokio::{
@@ -37,7 +37,7 @@ use tokio::{
 /// Gossip messages that wait for a verdict; beyond that the oldest are ignored.
 const UNJUDGED_MAX: usize = 4_096;
 /// Questions that wait for the application's answer.
-const UNANSWERED_MAX: usize = 256;
+const UNANSWERED_MAX: usize = 1_024;
 /// How often missing peers are dialled and bans looked at.
 const TEND: Duration = Duration::from_millis(200);
 /// A connection that held this long was worth having.
@@ -57,6 +57,8 @@ const fn kind(service: Service) -> u8 {
     match service {
         Service::Beats => 0,
         Service::Checkpoints => 2,
+        Service::Routes => 3,
+        Service::Directed => 4,
     }
 }
 
@@ -64,6 +66,8 @@ const fn service(kind: u8) -> Option<Service> {
     match kind {
         0 => Some(Service::Beats),
         2 => Some(Service::Checkpoints),
+        3 => Some(Service::Routes),
+        4 => Some(Service::Directed),
         _ => None,
     }
 }
@@ -74,7 +78,8 @@ struct Peer {
     session: Session,
     standing: Standing,
     banned_until: Option<Duration>,
-    rtt_ms: Option<u32>,
+    rtt_us: Option<u32>,
+    pings: u64,
     /// What it sends of its own.
     own: Rate,
     /// What it passes on.
@@ -132,6 +137,7 @@ pub(crate) struct Driver {
     commands: mpsc::Receiver<Command>,
     start: Instant,
     admitted: BTreeMap<PeerKey, String>,
+    links: Option<BTreeSet<PeerKey>>,
     peers: HashMap<PeerId, Peer>,
     book: AddressBook,
     bootstrap: BTreeMap<PeerKey, Vec<Multiaddr>>,
@@ -189,6 +195,7 @@ impl Driver {
             commands,
             start: Instant::now(),
             admitted: BTreeMap::new(),
+            links: config.links,
             peers: HashMap::new(),
             book: AddressBook::new(config.mesh),
             bootstrap,
@@ -330,11 +337,18 @@ impl Driver {
         let local = self.local;
         for key in admitted.keys().filter(|key| **key != local) {
             if let Some(id) = key.peer_id() {
-                self.swarm.behaviour_mut().allowed.allow_peer(id);
+                if self.is_link(key) {
+                    self.swarm.behaviour_mut().allowed.allow_peer(id);
+                }
                 self.peer(id, *key);
             }
         }
         self.admitted = admitted;
+    }
+
+    /// Whether there may be a connection with an admitted peer.
+    fn is_link(&self, key: &PeerKey) -> bool {
+        self.links.as_ref().is_none_or(|links| links.contains(key))
     }
 
     fn peer(&mut self, id: PeerId, key: PeerKey) -> &mut Peer {
@@ -346,7 +360,8 @@ impl Driver {
             session: Session::default(),
             standing: Standing::default(),
             banned_until: None,
-            rtt_ms: None,
+            rtt_us: None,
+            pings: 0,
             own: Rate::new(limits, 1, now),
             relayed: Rate::new(limits, RELAYED_PEERS, now),
             messages_total: 0,
@@ -429,7 +444,8 @@ impl Driver {
             })) => self.on_gossip(propagation_source, message_id, message),
             SwarmEvent::Behaviour(BehaviourEvent::Ping(ping::Event { peer, result: Ok(rtt), .. })) => {
                 if let Some(peer) = self.peers.get_mut(&peer) {
-                    peer.rtt_ms = Some(u32::try_from(rtt.as_millis()).unwrap_or(u32::MAX));
+                    peer.rtt_us = Some(u32::try_from(rtt.as_micros()).unwrap_or(u32::MAX));
+                    peer.pings += 1;
                 }
             }
             SwarmEvent::Behaviour(BehaviourEvent::Asks(event)) => self.on_ask(event),
@@ -578,10 +594,17 @@ impl Driver {
                         framed.extend_from_slice(&self.book.encode());
                         let _ = self.swarm.behaviour_mut().asks.send_response(channel, framed);
                     }
-                    Some((&kind, bytes)) if bytes.len() <= self.limits.request_bytes_max => {
+                    Some((&kind, bytes)) => {
                         let Some(service) = service(kind) else {
                             return self.lose(peer, Loss::Garbage, "asked a question that nobody answers");
                         };
+                        let max = match service {
+                            Service::Directed => self.limits.directed_bytes_max,
+                            _ => self.limits.request_bytes_max,
+                        };
+                        if bytes.len() > max {
+                            return self.lose(peer, Loss::Garbage, "asked a question that is too long");
+                        }
                         let Some(key) = self.peers.get(&peer).map(|p| p.key) else { return };
                         let token = self.token();
                         let event = MeshEvent::Request {
@@ -598,7 +621,7 @@ impl Driver {
                             }
                         }
                     }
-                    _ => self.lose(peer, Loss::Garbage, "asked a malformed question"),
+                    None => self.lose(peer, Loss::Garbage, "asked a malformed question"),
                 }
             }
             Event::Message { peer, message: Message::Response { request_id, response }, .. } => {
@@ -645,7 +668,8 @@ impl Driver {
         let redial_max = Duration::from_millis(self.limits.redial_max_ms);
         let mut dials = Vec::new();
         for (id, peer) in &mut self.peers {
-            let is_missing = peer.connections == 0 && peer.banned_until.is_none();
+            let is_link = self.links.as_ref().is_none_or(|links| links.contains(&peer.key));
+            let is_missing = is_link && peer.connections == 0 && peer.banned_until.is_none();
             if !is_missing || now < peer.dialled + peer.backoff {
                 continue;
             }
@@ -691,7 +715,9 @@ impl Driver {
                 peer_id: id.to_string(),
                 is_connected: peer.connections > 0,
                 addresses: self.book.addresses(&peer.key).to_vec(),
-                rtt_ms: peer.rtt_ms,
+                rtt_ms: peer.rtt_us.map(|us| us / 1_000),
+                rtt_us: peer.rtt_us,
+                pings: peer.pings,
                 score: peer.standing.points(now),
                 reason: peer.standing.reason.clone(),
                 banned_ms: peer

@@ -26,6 +26,10 @@ pub enum Service {
     Beats,
     /// Signatures under checkpoints.
     Checkpoints,
+    /// Where a peer is, and whom it is linked to.
+    Routes,
+    /// A message that goes from node to node, and the answer that comes back the same way.
+    Directed,
 }
 
 /// Why there is no answer.
@@ -98,6 +102,10 @@ pub struct PeerReport {
     pub addresses: Vec<String>,
     /// Last round trip in milliseconds.
     pub rtt_ms: Option<u32>,
+    /// The same in microseconds.
+    pub rtt_us: Option<u32>,
+    /// How often it was measured: a number that has not changed says nothing new.
+    pub pings: u64,
     /// Its standing: 0 is best, −1000 is a ban.
     pub score: i64,
     /// Why it last lost points.

@@ -3,12 +3,15 @@
 //! The mesh carries opaque bytes between admitted peers and knows nothing of
 //! what they mean. Messages to all travel by gossip on four [`Lane`]s and are
 //! passed on only after the application has found them valid; questions to one
-//! peer travel by request and response. Other meshes speak other protocol
+//! peer travel by request and response. A node may be linked to some of the admitted
+//! peers only ([`MeshConfig::links`]); gossip reaches all as long as links lead
+//! there. Other meshes speak other protocol
 //! names, so they never understand one another.
 //!
 //! Invariants:
 //!
-//! - **N1** A peer that is not admitted, or is banned, has no connection.
+//! - **N1** A peer that is not admitted, is banned, or is none of the links, has no
+//!   connection.
 //! - **N2** A gossip message is passed on only after the application said so.
 //! - **N3** Every queue, message and rate has a named maximum; what is above it
 //!   is dropped and costs its sender score.

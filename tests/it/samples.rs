@@ -1,6 +1,6 @@
 //! Valid bytes for every decoder.
 
-use crate::mesh;
+use crate::{mesh, routed};
 use phalanx_circuits::{
     claim::Claim,
     groth16::{Prover, setup_dev},
@@ -313,6 +313,10 @@ pub fn samples(decoder: &str) -> Vec<Vec<u8>> {
             let place = phalanx_types::agent::Position(vec![1 << 30, -5]);
             Algorithm::ALL.map(|by| Routed::new(by, 1_u32, 2, place.clone()).unwrap().encode()).to_vec()
         }
+        "told_places" => vec![routed::told()],
+        "directed_message" => routed::messages(),
+        "directed_answer" => routed::answers(),
+        "hosted_workers" => vec![routed::hosted()],
         "hash" => vec![Hash([0xab; 32]).to_string().into_bytes()],
         "name" => vec![b"mars.gpu-helion".to_vec()],
         other => panic!("the decoder {other} has no samples: add some"),

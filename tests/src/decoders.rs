@@ -19,6 +19,7 @@ use phalanx_ledger::{
 use phalanx_p2p::{codec::first_frame, pacer, records::AddressBook};
 use phalanx_providers::{journal, shim};
 use phalanx_replica::{checkpoint_file, snapshot};
+use phalanx_routing::wire::{Answer, Directed, Hosted, Told};
 use phalanx_types::{
     Beat, Checkpoint, CommitCertificate, Evidence, Genesis, Hash, JobSpec, Name, OwnerCommand, Receipt,
     ReceiptIndex, SignedEnvelope, ValidatorSet, decode_exact, encode, frames, key_file, receipt::HiddenField,
@@ -115,6 +116,26 @@ pub const DECODERS: &[Decoder] = &[
     ("routed_message", |bytes| {
         let Ok(message) = phalanx_geometry::routing::Message::<u32>::decode(bytes) else { return false };
         assert!(message.encode() == bytes, "one message has two encodings");
+        true
+    }),
+    ("told_places", |bytes| {
+        let Ok(told) = Told::decode(bytes) else { return false };
+        assert!(told.encode() == bytes, "one list has two encodings");
+        true
+    }),
+    ("directed_message", |bytes| {
+        let Ok(directed) = Directed::decode(bytes) else { return false };
+        assert!(directed.encode() == bytes, "one message has two encodings");
+        true
+    }),
+    ("directed_answer", |bytes| {
+        let Ok(answer) = Answer::decode(bytes) else { return false };
+        assert!(answer.encode() == bytes, "one answer has two encodings");
+        true
+    }),
+    ("hosted_workers", |bytes| {
+        let Ok(list) = Hosted::decode_list(bytes) else { return false };
+        assert!(Hosted::encode_list(&list) == bytes, "one list has two encodings");
         true
     }),
     ("request_frame", |bytes| first_frame(bytes, 4_096).is_some()),

@@ -130,6 +130,12 @@ pub trait NodeView: Send + Sync + 'static {
     fn checkpoint(&self, number: u64) -> BoxFuture<'_, Answer>;
     /// The peers.
     fn peers(&self) -> BoxFuture<'_, Answer>;
+    /// Where the nodes of the mesh are, as this one knows them, and how well that fits.
+    fn mesh_places(&self) -> BoxFuture<'_, Answer>;
+    /// The way of a message to a node, by its label or the beginning of its network key.
+    fn mesh_trace(&self, node: String) -> BoxFuture<'_, Answer>;
+    /// The nearest node that hosts a healthy worker with a capability.
+    fn mesh_find(&self, capability: String) -> BoxFuture<'_, Answer>;
     /// Cuts a peer off, here.
     fn ban(&self, key: String, reason: String, lasts_ms: u64) -> BoxFuture<'_, Answer>;
     /// Events from now on: a beat's JSON lines at once.
@@ -184,6 +190,15 @@ pub fn router<V: NodeView>(view: V, token: String) -> Router {
             get(|State(n): Node<V>, Path(c)| async move { reply(n.view.checkpoint(c).await) }),
         )
         .route("/v1/peers", get(|State(n): Node<V>| async move { reply(n.view.peers().await) }))
+        .route("/v1/mesh/places", get(|State(n): Node<V>| async move { reply(n.view.mesh_places().await) }))
+        .route(
+            "/v1/mesh/trace/{node}",
+            get(|State(n): Node<V>, Path(node)| async move { reply(n.view.mesh_trace(node).await) }),
+        )
+        .route(
+            "/v1/mesh/find/{capability}",
+            get(|State(n): Node<V>, Path(name)| async move { reply(n.view.mesh_find(name).await) }),
+        )
         .route("/v1/peers/ban", post(ban::<V>))
         .layer(middleware::from_fn_with_state(Arc::clone(&shared), in_short::<V>));
     let guarded = Router::new()

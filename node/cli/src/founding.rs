@@ -2,7 +2,7 @@
 
 use crate::home::{self, Bootstrap, Home, NodeConfig};
 use anyhow::{Context, Result, ensure};
-use phalanx_config::{Label, Orchestration};
+use phalanx_config::{Label, Orchestration, RoutingAlgorithm};
 use phalanx_fabric::defaults::planetary;
 use phalanx_providers::process::Allowed;
 use phalanx_types::{
@@ -64,6 +64,8 @@ pub struct Plan {
     pub commands: BTreeMap<Name, Allowed>,
     /// The shared numbers.
     pub params: Params,
+    /// How directed messages find their way, at every node.
+    pub routing_algorithm: RoutingAlgorithm,
 }
 
 /// A founded mesh.
@@ -226,6 +228,8 @@ pub fn found(plan: &Plan) -> Result<Founded> {
             listen: addresses(port(plan.base_port, 0, i + 1)?).into(),
             api: SocketAddr::from((localhost, port(plan.base_port, API_PORT_OFFSET, i + 1)?)),
             bootstrap: bootstrap.iter().filter(|b| b.key != keys.network.public()).cloned().collect(),
+            links: None,
+            routing_algorithm: plan.routing_algorithm,
             workers,
             join_by_snapshot_beyond: home::join_by_snapshot_beyond(),
             storage_checkpoints: home::storage_checkpoints(),
@@ -267,6 +271,8 @@ pub fn join(home: &Home, like: &Path, base_port: u16) -> Result<Newcomer> {
         ],
         api: SocketAddr::from((localhost, port(base_port, API_PORT_OFFSET, 0)?)),
         bootstrap: own.chain(config.bootstrap.iter().cloned()).collect(),
+        links: None,
+        routing_algorithm: config.routing_algorithm,
         workers: Vec::new(),
         join_by_snapshot_beyond: home::join_by_snapshot_beyond(),
         storage_checkpoints: home::storage_checkpoints(),

@@ -2,7 +2,7 @@
 
 use crate::output::{Code, Failure};
 use anyhow::{Context, Result, ensure};
-use phalanx_types::{Genesis, Name, SigningKey, WorkerOffer, key_file};
+use phalanx_types::{Genesis, Name, PublicKey, SigningKey, WorkerOffer, key_file};
 use serde::{Deserialize, Serialize};
 use std::{
     collections::BTreeMap,
@@ -33,6 +33,15 @@ pub struct NodeConfig {
     /// Peers to begin with.
     #[serde(default)]
     pub bootstrap: Vec<Bootstrap>,
+    /// Network keys of the only peers that this node is linked to; all admitted ones when
+    /// it is left out. Both ends of a link list each other, and the links of all nodes
+    /// together must connect the mesh.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub links: Option<Vec<PublicKey>>,
+    /// How directed messages find their way: `greedy_forwarding`,
+    /// `multipath_hyperbolic` or `gradient_flow`.
+    #[serde(default)]
+    pub routing_algorithm: phalanx_config::RoutingAlgorithm,
     /// The workers that this node hosts.
     #[serde(default)]
     pub workers: Vec<WorkerOffer>,
@@ -95,7 +104,7 @@ pub const fn storage_checkpoints() -> u64 {
 #[serde(deny_unknown_fields)]
 pub struct Bootstrap {
     /// Its network key in hex.
-    pub key: phalanx_types::PublicKey,
+    pub key: PublicKey,
     /// Where it is.
     pub address: String,
 }

@@ -70,6 +70,9 @@ enum Command {
     /// Shows and cuts off peers.
     #[command(subcommand)]
     Peers(commands::peers::Command),
+    /// Shows where nodes are and how messages find them.
+    #[command(subcommand)]
+    Mesh(commands::mesh::Command),
     /// Binds a mesh to a chain, and shows what is there.
     #[command(subcommand)]
     Chain(commands::chain::Command),
@@ -128,6 +131,7 @@ fn run(cli: Cli) -> anyhow::Result<Code> {
         Command::Ledger(command) => commands::ledger::run(&home, format, command),
         Command::Snapshot(command) => commands::snapshot::run(&home, format, &command),
         Command::Peers(command) => commands::peers::run(&home, format, command),
+        Command::Mesh(command) => commands::mesh::run(&home, format, command),
         Command::Chain(command) => commands::chain::run(&home, format, command),
         Command::Geometry(command) => commands::geometry::run(&home, format, command),
         Command::Owner(command) => commands::owner::run(&home, format, *command),

@@ -68,8 +68,8 @@ pub enum FoundingError {
     Number(#[from] DecimalError),
 }
 
-/// A setting that the genesis document does not carry: the mesh does as `in_effect`
-/// says, whatever the file says.
+/// A setting that neither the genesis document nor the nodes' own settings carry: the
+/// mesh does as `in_effect` says, whatever the file says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Unheeded {
     /// Its path.
@@ -122,20 +122,16 @@ impl MomConfig {
         Params { optimisation, ..Params::default() }
     }
 
-    /// The settings that the genesis document does not carry and that differ from what
-    /// is in effect. Whoever founds a mesh tells them.
+    /// The settings that neither the genesis document nor the settings of each node carry
+    /// and that differ from what is in effect. Whoever founds a mesh tells them.
     #[must_use]
     pub fn unheeded(&self) -> Vec<Unheeded> {
         let is = Geometry::default();
-        let Geometry { curvature, dimension, routing_algorithm } = self.geometry;
+        // The routing algorithm is in the settings of each node.
+        let Geometry { curvature, dimension, routing_algorithm: _ } = self.geometry;
         let mut all = vec![
             ("geometry.curvature", curvature.to_string(), is.curvature.to_string()),
             ("geometry.dimension", dimension.to_string(), is.dimension.to_string()),
-            (
-                "geometry.routing_algorithm",
-                routing_algorithm.name().to_owned(),
-                is.routing_algorithm.name().to_owned(),
-            ),
         ];
         if let Verification::Sample { receipts, .. } = self.verification {
             let Receipts { placement, lifecycle, scaling } = receipts;

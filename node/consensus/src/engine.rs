@@ -56,6 +56,8 @@ pub enum Event {
     Message {
         /// Who handed it over.
         from: PeerKey,
+        /// Who wrote it: it has what it tells of, where `from` may not have it yet.
+        author: PeerKey,
         /// The lane it came on.
         lane: Lane,
         /// Its bytes.
@@ -323,7 +325,9 @@ impl<A: Application, W: Wal, P: Probe> Consensus<A, W, P> {
     /// When the node cannot go on; every later step is refused (C2).
     pub fn step(&mut self, now: TimeMs, event: Event) -> Result<Vec<Output>, Fatal> {
         self.guarded(|node, outputs| match event {
-            Event::Message { from, lane, bytes } => node.message(now, from, lane, &bytes, outputs),
+            Event::Message { from, author, lane, bytes } => {
+                node.message(now, from, author, lane, &bytes, outputs)
+            }
             Event::Timer(id) => node.timer(now, id, outputs),
             Event::Request { from, token, bytes } => node.answer(from, token, &bytes, outputs),
             Event::Response { from, bytes } => node.answered(now, from, &bytes, outputs),
@@ -564,6 +568,7 @@ impl<A: Application, W: Wal, P: Probe> Consensus<A, W, P> {
         &mut self,
         now: TimeMs,
         from: PeerKey,
+        author: PeerKey,
         lane: Lane,
         bytes: &[u8],
         outputs: &mut Vec<Output>,
@@ -585,13 +590,13 @@ impl<A: Application, W: Wal, P: Probe> Consensus<A, W, P> {
         outputs.push(Output::Verdict { is_valid: true });
         let (height, next) = (height_of(&message), self.app.height().next());
         if let Message::Status { height } = message {
-            self.sync.heard(from, height);
+            self.sync.heard(author, height);
             self.ask_soon(outputs);
             return Ok(());
         }
         if height > next {
             // Whoever talks of a height has committed the one before it.
-            self.sync.heard(from, Height(height.0.saturating_sub(1)));
+            self.sync.heard(author, Height(height.0.saturating_sub(1)));
             self.ask_soon(outputs);
             if height == next.next() {
                 let set = self.app.validator_set();

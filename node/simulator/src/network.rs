@@ -188,7 +188,7 @@ impl Mesh {
                     return;
                 }
                 let relayed = bytes.clone();
-                let event = Event::Message { from: sender, lane, bytes };
+                let event = Event::Message { from: sender, author: sender, lane, bytes };
                 if self.step(to, epoch, event) {
                     for other in (0..self.nodes.len()).filter(|other| *other != to && *other != from) {
                         let is_news = self.heard.get(other).is_some_and(|heard| !heard.contains(&number));

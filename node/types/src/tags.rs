@@ -52,6 +52,13 @@ pub const POLICY: &str = "phalanx/policy/v1";
 /// Directions in the ball that follow from a tenant, a skill or a part of a meaning.
 pub const AFFINITY: &str = "phalanx/affinity/v1";
 
+/// What the source of a directed message signs.
+pub const DIRECTED_QUESTION: &str = "phalanx/directed-question/v1";
+/// What the target of a directed message signs as its answer.
+pub const DIRECTED_ANSWER: &str = "phalanx/directed-answer/v1";
+/// What a worker's host key signs over the network key of the node that hosts it.
+pub const HOSTED_WORKER: &str = "phalanx/hosted-worker/v1";
+
 /// What a validator's network and vote keys sign to be registered on a chain.
 pub const REGISTRATION: &str = "phalanx/registration/v1";
 
@@ -82,6 +89,9 @@ pub const ALL: &[&str] = &[
     EVIDENCE,
     POLICY,
     AFFINITY,
+    DIRECTED_QUESTION,
+    DIRECTED_ANSWER,
+    HOSTED_WORKER,
 ];
 
 #[cfg(test)]

@@ -25,12 +25,26 @@ async fn node(
     bootstrap: Option<(u8, &str)>,
     limits: Limits,
 ) -> Node {
+    linked(n, transport, mesh, admitted, None, bootstrap, limits).await
+}
+
+/// A node that is linked to those that are listed.
+async fn linked(
+    n: u8,
+    transport: &str,
+    mesh: u8,
+    admitted: &[u8],
+    links: Option<&[u8]>,
+    bootstrap: Option<(u8, &str)>,
+    limits: Limits,
+) -> Node {
     let (handle, mut events) = start(MeshConfig {
         mesh: [mesh; 32],
         network_seed: Zeroizing::new([n; 32]),
         listen: vec![transport.to_owned()],
         bootstrap: bootstrap.map(|(n, address)| (key(n), address.to_owned())).into_iter().collect(),
         admitted: admitted.iter().map(|n| (key(*n), format!("node-{n}"))).collect::<BTreeMap<_, _>>(),
+        links: links.map(|links| links.iter().copied().map(key).collect()),
         limits,
     })
     .unwrap();
@@ -159,6 +173,32 @@ async fn a_stranger_gets_no_connection_and_hears_nothing() {
     let answer = stranger.handle.request(key(1), Service::Beats, b"hello".to_vec()).await;
     assert!(answer.is_err());
     drop(one.events.try_recv());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nodes_are_linked_as_they_list_and_hear_all_by_gossip() {
+    let (tcp, all) = ("/ip4/127.0.0.1/tcp/0", [1, 2, 3]);
+    let limits = Limits { ping_interval_ms: 100, ..Limits::default() };
+    let mut one = linked(1, tcp, 9, &all, Some(&[2]), None, limits.clone()).await;
+    let address = one.address.clone();
+    let mut two = linked(2, tcp, 9, &all, None, Some((1, &address)), limits.clone()).await;
+    let middle = two.address.clone();
+    let mut three = linked(3, tcp, 9, &all, Some(&[2]), Some((2, &middle)), limits).await;
+    three.meets(&[2]).await;
+    two.meets(&[1, 3]).await;
+    // What the first one says reaches the third by the second, which passes it on.
+    let passing = tokio::spawn(async move {
+        two.until(|_| None::<()>).await;
+    });
+    one.tells(Lane::Votes, "from end to end", &mut three).await;
+    let reports = three.handle.peers().await;
+    let of = |n: u8| reports.iter().find(|report| report.key == key(n)).unwrap();
+    assert!(of(2).is_connected && !of(1).is_connected);
+    let asked = three.handle.request(key(1), Service::Beats, b"what".to_vec()).await;
+    assert!(asked.is_err(), "a question goes over a link or not at all");
+    passing.abort();
+    let report = one.handle.peers().await.into_iter().find(|report| report.key == key(2)).unwrap();
+    assert!(report.pings > 0 && report.rtt_us.is_some());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -117,6 +117,15 @@ impl NodeView for Fake {
     fn beat(&self, height: u64) -> BoxFuture<'_, Answer> {
         told(&height.to_string())
     }
+    fn mesh_places(&self) -> BoxFuture<'_, Answer> {
+        told("places")
+    }
+    fn mesh_trace(&self, node: String) -> BoxFuture<'_, Answer> {
+        told(&node)
+    }
+    fn mesh_find(&self, capability: String) -> BoxFuture<'_, Answer> {
+        told(&capability)
+    }
     fn checkpoint(&self, number: u64) -> BoxFuture<'_, Answer> {
         told(&number.to_string())
     }

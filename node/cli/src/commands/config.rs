@@ -52,8 +52,9 @@ pub fn run(home: &Home, format: Format, command: &Command) -> Result<Code> {
             Ok(Code::Done)
         }
         Command::Show { whose: Whose::Mesh } => {
-            let config = MomConfig::of_genesis(&home.genesis()?)
+            let mut config = MomConfig::of_genesis(&home.genesis()?)
                 .with_context(|| format!("{} cannot be told", home.file("genesis.json").display()))?;
+            config.geometry.routing_algorithm = home.config()?.routing_algorithm;
             show(format, &config)
         }
         Command::Show { whose: Whose::Defaults } => show(format, &MomConfig::default()),

@@ -69,6 +69,7 @@ pub fn run(home: &Home, format: Format, args: Args) -> Result<Code> {
         workers: None,
         commands: founding::harmless_commands()?,
         params: settings.to_params(),
+        routing_algorithm: settings.geometry.routing_algorithm,
     })?;
     let homes: Vec<String> = founded.homes.iter().map(|h| h.path.display().to_string()).collect();
     let text = || {

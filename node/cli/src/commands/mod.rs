@@ -12,6 +12,7 @@ pub mod init;
 pub mod job;
 pub mod ledger;
 pub mod list;
+pub mod mesh;
 pub mod node;
 pub mod owner;
 pub mod peers;

@@ -1,10 +1,10 @@
 //! A running node.
 //!
-//! Six parts, joined by bounded channels: the *core*, a thread of its own that
+//! Seven parts, joined by bounded channels: the *core*, a thread of its own that
 //! owns consensus, replica and store; the *network*, which carries bytes and
-//! verdicts; the *host*, which runs this node's workers; the *chain*'s part, where the
-//! genesis names one; the *prover*, where the settings ask for one; and the HTTP
-//! interface.
+//! verdicts; *routing*, which knows where nodes are and carries messages to those that are
+//! not linked; the *host*, which runs this node's workers; the *chain*'s part, where the
+//! genesis names one; the *prover*, where the settings ask for one; and the HTTP interface.
 //! The core is the only one that decides anything.
 
 mod chain;
@@ -13,6 +13,7 @@ mod host;
 mod latency;
 mod net;
 mod proving;
+mod routing;
 mod sequence;
 pub mod storage;
 pub mod view;
@@ -25,6 +26,7 @@ use phalanx_ledger::RocksKv;
 use phalanx_p2p::{Limits, MeshConfig, PeerKey};
 use phalanx_providers::{process::ProcessProvider, runtime::WorkerRuntime};
 use phalanx_replica::Replica;
+use phalanx_routing::{Router, RouterConfig};
 use phalanx_types::{Genesis, TimeMs};
 use std::{
     collections::BTreeMap,
@@ -132,8 +134,25 @@ pub async fn run(home: &Home, out: PathBuf, dev: bool) -> Result<()> {
         listen: config.listen.clone(),
         bootstrap: config.bootstrap.iter().map(|b| (PeerKey(b.key.0), b.address.clone())).collect(),
         admitted,
+        links: config.links.map(|links| links.iter().map(|key| PeerKey(key.0)).collect()),
         limits: Limits::default(),
     })?;
+    let (router, delivered) = Router::new(
+        mesh.clone(),
+        RouterConfig {
+            mesh: genesis.mesh,
+            key: network.clone(),
+            algorithm: config.routing_algorithm.algorithm(),
+            members: routing::members(&first),
+        },
+    )?;
+    tokio::spawn(router.clone().run());
+    let hosting = routing::Hosting {
+        mesh: genesis.mesh,
+        node: network.public(),
+        key: host_key.clone(),
+        offers: config.workers.clone(),
+    };
     let (decisions, _) = broadcast::channel(DECISIONS_MAX);
     let (core, core_outputs) = core::start(consensus, first, decisions.clone())?;
 
@@ -147,13 +166,17 @@ pub async fn run(home: &Home, out: PathBuf, dev: bool) -> Result<()> {
         pending: pending.clone(),
         admitted: labels,
         chain: chain_handle.clone(),
+        router: router.clone(),
+        delivered,
+        hosting: hosting.clone(),
     }));
     let chain = {
         let (core, mesh, decisions) = (core.clone(), mesh.clone(), decisions.subscribe());
+        let router = router.clone();
         let job = home.file("anchoring.json");
         tokio::spawn(async move {
             match chain {
-                Some(chain) => chain.run(core, mesh, decisions, job).await,
+                Some(chain) => chain.run(core, mesh, router, decisions, job).await,
                 None => std::future::pending().await,
             }
         })
@@ -197,6 +220,7 @@ pub async fn run(home: &Home, out: PathBuf, dev: bool) -> Result<()> {
             proofs,
             store,
             prover: tokio::sync::Semaphore::new(1),
+            routing: routing::RoutingView { router, hosting, core: core.clone() },
         },
         token,
     );

@@ -3,13 +3,18 @@
 use super::{
     chain::{ChainHandle, ToCosign},
     core::{Core, CoreOutput, Input},
+    routing::{self, Hosting},
 };
 use phalanx_consensus::{
     Event, Output,
     wire::{self, SyncResponse},
 };
-use phalanx_p2p::{Lane, MeshEvent, MeshHandle, PeerKey, Service, Verdict};
+use phalanx_p2p::{Lane, MeshEvent, MeshHandle, PeerKey, RequestToken, Service, Verdict};
 use phalanx_replica::{Decision, IntakeError, PoolError, snapshot::decode_query};
+use phalanx_routing::{
+    Delivered, Router,
+    wire::{Hosted, Question},
+};
 use phalanx_types::{
     Hash, PublicKey, SignedEnvelope, cosign::Cosigned, crypto::verify_batch, encode, evidence::Fault,
     units::CheckpointNumber,
@@ -90,6 +95,10 @@ pub struct Net {
     pub pending: Pending,
     pub admitted: BTreeMap<PeerKey, String>,
     pub chain: Option<ChainHandle>,
+    pub router: Router,
+    /// Questions that came by directed messages.
+    pub delivered: mpsc::Receiver<Delivered>,
+    pub hosting: Hosting,
 }
 
 pub async fn run(mut net: Net) {
@@ -97,13 +106,18 @@ pub async fn run(mut net: Net) {
     loop {
         tokio::select! {
             event = net.mesh_events.recv() => match event {
-                Some(event) => net.heard(event).await,
+                Some(event) => {
+                    if let Some(event) = net.router.heard(event).await {
+                        net.heard(event).await;
+                    }
+                }
                 None => return,
             },
             output = net.core_outputs.recv() => match output {
                 Some(output) => net.tell(output).await,
                 None => return,
             },
+            Some(delivered) = net.delivered.recv() => net.delivered(delivered).await,
             decision = net.decisions.recv() => match decision {
                 Ok(decision) => net.decided(&decision).await,
                 Err(broadcast::error::RecvError::Lagged(_)) => {}
@@ -127,14 +141,12 @@ impl Net {
                 }
             }
             MeshEvent::Request { token, service: Service::Checkpoints, bytes, .. } => {
-                if !self.cosign(ToCosign::Query { token, bytes }) {
-                    self.mesh.respond(token, encode(&Vec::<(CheckpointNumber, Cosigned)>::new())).await;
-                }
+                self.signatures(token, bytes).await;
             }
-            MeshEvent::Message { token, source, lane, payloads, .. } => {
+            MeshEvent::Message { token, source, author, lane, payloads } => {
                 let lane = if lane == Lane::Votes { wire::Lane::Votes } else { wire::Lane::Proposals };
                 let Some(bytes) = payloads.into_iter().next() else { return };
-                let event = Event::Message { from: source.0, lane, bytes };
+                let event = Event::Message { from: source.0, author: author.0, lane, bytes };
                 if !self.core.offer(Input::Event(event, Some(token))) {
                     self.mesh.report(token, Verdict::Ignore).await;
                 }
@@ -148,9 +160,43 @@ impl Net {
                     self.core.offer(Input::Event(Event::Flooded { from: peer.0 }, None));
                 }
             }
+            // Routing takes these.
+            MeshEvent::Request { service: Service::Routes | Service::Directed, .. } => {}
             MeshEvent::Connected(peer) => tracing::info!(%peer, "connected"),
             MeshEvent::Disconnected(peer) => tracing::info!(%peer, "disconnected"),
             MeshEvent::Listening(address) => tracing::info!(address, "listening"),
+        }
+    }
+
+    /// Answers a question that came by a directed message, as it would its source's own.
+    async fn delivered(&self, Delivered { token, source, question }: Delivered) {
+        let is_offered = match question {
+            Question::Beats(bytes) => {
+                let event = Event::Request { from: source.0, token: token.0, bytes };
+                self.core.offer(Input::Event(event, None))
+            }
+            Question::Checkpoints(bytes) => {
+                self.signatures(token, bytes).await;
+                true
+            }
+            Question::Find(capability) => {
+                let hosted = self.hosting.with(&self.core.fabric(), &capability);
+                self.router.respond(token, Hosted::encode_list(&hosted)).await;
+                true
+            }
+            // Routing answers it.
+            Question::Trace => false,
+        };
+        if !is_offered {
+            self.router.decline(token);
+        }
+    }
+
+    /// Answers a question for signatures under checkpoints.
+    async fn signatures(&self, token: RequestToken, bytes: Vec<u8>) {
+        if !self.cosign(ToCosign::Query { token, bytes }) {
+            let none = Vec::<(CheckpointNumber, Cosigned)>::new();
+            self.router.respond(token, encode(&none)).await;
         }
     }
 
@@ -194,9 +240,9 @@ impl Net {
                 self.mesh.publish(lane, bytes).await;
             }
             CoreOutput::Output(Output::Request { peer, bytes }) => {
-                let (mesh, core) = (self.mesh.clone(), self.core.clone());
+                let (router, core) = (self.router.clone(), self.core.clone());
                 tokio::spawn(async move {
-                    let event = match mesh.request(PeerKey(peer), Service::Beats, bytes).await {
+                    let event = match router.ask(PublicKey(peer), Service::Beats, bytes).await {
                         Ok(bytes) => Event::Response { from: peer, bytes },
                         Err(_) => Event::RequestFailed { from: peer },
                     };
@@ -204,20 +250,20 @@ impl Net {
                 });
             }
             CoreOutput::Output(Output::Respond { token, bytes }) => {
-                self.mesh.respond(phalanx_p2p::RequestToken(token), bytes).await;
+                self.router.respond(RequestToken(token), bytes).await;
             }
             CoreOutput::Snapshot { peer, token, query, offered } => {
                 let Ok(query) = decode_query(&query) else {
                     let reason = "a malformed question for a snapshot".to_owned();
                     return self.mesh.penalize(PeerKey(peer), GARBAGE_POINTS, reason).await;
                 };
-                let mesh = self.mesh.clone();
+                let router = self.router.clone();
                 // Cutting a snapshot into parts takes a while.
                 tokio::task::spawn_blocking(move || {
                     let answer = offered.map(|offered| offered.answer(&query)).unwrap_or_default();
                     let bytes = encode(&SyncResponse::Snapshot(answer));
-                    let token = phalanx_p2p::RequestToken(token);
-                    tokio::runtime::Handle::current().block_on(mesh.respond(token, bytes));
+                    let token = RequestToken(token);
+                    tokio::runtime::Handle::current().block_on(router.respond(token, bytes));
                 });
             }
             CoreOutput::Output(Output::Penalize { peer, fault, reason }) => {
@@ -250,6 +296,7 @@ impl Net {
             self.admitted.clone_from(&admitted);
             self.mesh.set_admitted(admitted).await;
         }
+        self.router.set_members(routing::members(&decision.fabric));
     }
 
     /// Sends what is not decided again, and forgets what expired.

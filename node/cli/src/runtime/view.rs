@@ -5,6 +5,7 @@ use super::{
     core::Core,
     net::{SendError, Sender},
     proving::Proven,
+    routing::RoutingView,
 };
 use crate::witnesses::{self, Asked};
 use futures::{FutureExt, future::BoxFuture};
@@ -39,6 +40,7 @@ pub struct View {
     pub store: RocksKv,
     /// One who reads for a prover at a time.
     pub prover: Semaphore,
+    pub routing: RoutingView,
 }
 
 fn busy() -> ApiError {
@@ -490,6 +492,18 @@ impl NodeView for View {
             Ok(rows.collect())
         }
         .boxed()
+    }
+
+    fn mesh_places(&self) -> BoxFuture<'_, Answer> {
+        async { Ok(self.routing.places()) }.boxed()
+    }
+
+    fn mesh_trace(&self, node: String) -> BoxFuture<'_, Answer> {
+        async move { self.routing.trace(&node).await }.boxed()
+    }
+
+    fn mesh_find(&self, capability: String) -> BoxFuture<'_, Answer> {
+        async move { self.routing.find(&capability).await }.boxed()
     }
 
     fn ban(&self, key: String, reason: String, lasts_ms: u64) -> BoxFuture<'_, Answer> {

@@ -14,6 +14,7 @@ fn the_defaults_are_a_file_that_is_in_order_and_founds_a_mesh() {
     let defaults = stdout(&phalanx(&["config", "show", "defaults"]));
     let settings = defaults
         .replace("mode = \"geometric_mesh\"", "mode = \"centralized\"\ncontroller = \"mars\"")
+        .replace("= \"greedy_forwarding\"", "= \"gradient_flow\"")
         .replace("level = \"full_audit\"", "level = \"sample\"\nfraction = 0.05");
     std::fs::write(&file, settings).unwrap();
     let told = check(&file);
@@ -22,7 +23,12 @@ fn the_defaults_are_a_file_that_is_in_order_and_founds_a_mesh() {
     let mesh = found(4, &["--config", file.to_str().unwrap()]);
     let shown = phalanx(&["config", "show", "mesh", "--home", mesh.home(0).to_str().unwrap()]);
     let shown = stdout(&shown);
-    for needle in ["mode = \"centralized\"", "controller = \"mars\"", "fraction = 0.05"] {
+    for needle in [
+        "mode = \"centralized\"",
+        "controller = \"mars\"",
+        "fraction = 0.05",
+        "routing_algorithm = \"gradient_flow\"",
+    ] {
         assert!(shown.contains(needle), "{shown}");
     }
 }

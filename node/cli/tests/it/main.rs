@@ -16,6 +16,7 @@ mod modes;
 mod owner;
 mod proofs;
 mod rollback;
+mod routes;
 mod safe;
 mod simulate;
 mod support;

@@ -333,7 +333,9 @@ impl Run {
     fn deliver(&mut self, to: usize, from: usize, parcel: Parcel) -> Result<(), PlanetaryError> {
         let sender = self.peer_key(from);
         match parcel {
-            Parcel::Consensus(lane, bytes) => self.step(to, Event::Message { from: sender, lane, bytes }),
+            Parcel::Consensus(lane, bytes) => {
+                self.step(to, Event::Message { from: sender, author: sender, lane, bytes })
+            }
             Parcel::Input(envelope) => {
                 let now = TimeMs(self.world.now_ms());
                 let Some(here) = self.sites.get_mut(to) else { return Ok(()) };

@@ -11,6 +11,7 @@ use crate::{
 };
 use anyhow::{Context, Result};
 use owner::DevChain;
+use phalanx_config::RoutingAlgorithm;
 use phalanx_devnet::{Devnet, Judgement, NodeSpec, Outage, PortBlock, Run, trace::Trace};
 use phalanx_fabric::defaults::planetary;
 use phalanx_types::{Name, Params, params::Verification};
@@ -123,6 +124,7 @@ pub fn run(format: Format, args: Args) -> Result<Code> {
         workers,
         commands: founding::harmless_commands()?,
         params: Params::default(),
+        routing_algorithm: RoutingAlgorithm::default(),
     })?;
     let specs = founded
         .homes

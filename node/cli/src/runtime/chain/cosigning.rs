@@ -6,8 +6,9 @@ use anyhow::{Context, Result};
 use phalanx_fabric::Fabric;
 use phalanx_governance::{Signer, contracts::Registry, cosign::Heard, digest::SetEntry};
 use phalanx_ledger::Durability;
-use phalanx_p2p::{Lane, MeshHandle, PeerKey, RequestToken, Service, Verdict};
+use phalanx_p2p::{Lane, MeshHandle, RequestToken, Service, Verdict};
 use phalanx_replica::Decision;
+use phalanx_routing::Router;
 use phalanx_types::{
     Checkpoint, Hash, PublicKey, Round,
     codec::decode_exact,
@@ -71,6 +72,7 @@ pub struct Cosigning {
     pub shared: Arc<Shared>,
     pub core: Core,
     pub mesh: MeshHandle,
+    pub router: Router,
     pub signer: Option<Arc<Signer>>,
     pub inbox: mpsc::Receiver<ToCosign>,
     /// Takes the answers of peers to the inbox.
@@ -131,7 +133,7 @@ impl Cosigning {
                     }
                     Some(ToCosign::Query { token, bytes }) => {
                         let found = block_in_place(|| self.answer(&bytes))?;
-                        self.mesh.respond(token, encode(&found)).await;
+                        self.router.respond(token, encode(&found)).await;
                     }
                     Some(ToCosign::Answer(list)) => block_in_place(|| self.learn(&list))?,
                     None => return Ok(()),
@@ -384,15 +386,22 @@ impl Cosigning {
             self.mesh.publish(Lane::Checkpoints, encode(&own)).await;
         }
         let Some(from) = missing else { return };
-        let peers: Vec<PeerKey> =
-            self.mesh.peers().await.iter().filter(|p| p.is_connected).map(|p| p.key).collect();
+        // Also those that are not linked: a directed message reaches them.
+        let peers: Vec<PublicKey> = self
+            .mesh
+            .peers()
+            .await
+            .iter()
+            .filter(|p| p.banned_ms.is_none())
+            .map(|p| PublicKey(p.key.0))
+            .collect();
         let Some(peer) = turn.checked_rem(peers.len()).and_then(|place| peers.get(place)).copied() else {
             return;
         };
         let query = encode(&CosignQuery { from, count: BATCH_MAX as u16 });
-        let (mesh, inbox) = (self.mesh.clone(), self.answers.clone());
+        let (router, inbox) = (self.router.clone(), self.answers.clone());
         tokio::spawn(async move {
-            let Ok(bytes) = mesh.request(peer, Service::Checkpoints, query).await else { return };
+            let Ok(bytes) = router.ask(peer, Service::Checkpoints, query).await else { return };
             if let Ok(list) = decode_exact(&bytes, ANSWER_BYTES_MAX, "answer") {
                 // No room is no harm: it is asked again.
                 let _ = inbox.try_send(ToCosign::Answer(list));

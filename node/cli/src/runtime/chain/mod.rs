@@ -22,6 +22,7 @@ use phalanx_governance::{
 use phalanx_ledger::cosigns::CosignStore;
 use phalanx_p2p::MeshHandle;
 use phalanx_replica::Decision;
+use phalanx_routing::Router;
 use phalanx_types::{
     Genesis, Hash, Operation, PublicKey, cosign::Cosignatures, genesis::ChainBinding, units::CheckpointNumber,
 };
@@ -364,6 +365,7 @@ impl Chain {
         self,
         core: Core,
         mesh: MeshHandle,
+        router: Router,
         decisions: broadcast::Receiver<Arc<Decision>>,
         job: std::path::PathBuf,
     ) -> Result<()> {
@@ -371,8 +373,17 @@ impl Chain {
         let (head, seen) = watch::channel(Head::default());
         let watching = watching::run(Arc::clone(&shared), core.clone(), operations, head);
         let anchoring = anchoring::run(Arc::clone(&shared), payer, seen.clone(), job);
-        let cosigning =
-            cosigning::Cosigning { shared, core, mesh, signer, inbox, answers, decisions, head: seen };
+        let cosigning = cosigning::Cosigning {
+            shared,
+            core,
+            mesh,
+            router,
+            signer,
+            inbox,
+            answers,
+            decisions,
+            head: seen,
+        };
         // Each on its own: what is slow in one holds up no other.
         let mut tasks = tokio::task::JoinSet::new();
         tasks.spawn(cosigning.run());

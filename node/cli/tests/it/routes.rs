@@ -1,0 +1,106 @@
+//! A mesh whose nodes are not all linked: messages that go over others.
+
+use crate::{
+    mesh::work_gets_done,
+    support::{Mesh, found, phalanx, stderr, stdout},
+};
+use phalanx_devnet::compare_roots;
+use serde_json::Value;
+use std::time::{Duration, Instant};
+
+const RING: [(usize, usize); 5] = [(0, 1), (1, 2), (2, 3), (3, 4), (4, 0)];
+
+/// Writes into each node's settings whom it is linked to.
+fn link(mesh: &Mesh, links: &[(usize, usize)]) {
+    let keys: Vec<String> = mesh.genesis.validators.iter().map(|v| v.network_key.to_string()).collect();
+    for index in 0..keys.len() {
+        let path = mesh.home(index).join("config.toml");
+        let mut config: toml::Table = std::fs::read_to_string(&path).unwrap().parse().unwrap();
+        let others = links.iter().filter_map(|(a, b)| match (*a == index, *b == index) {
+            (true, _) => Some(*b),
+            (_, true) => Some(*a),
+            _ => None,
+        });
+        let own: Vec<toml::Value> = others.map(|other| keys[other].clone().into()).collect();
+        config.insert("links".into(), own.into());
+        std::fs::write(&path, config.to_string()).unwrap();
+    }
+}
+
+/// Calls a command at a node until it says what is wanted.
+fn until(mesh: &Mesh, node: usize, words: &[&str], mut wanted: impl FnMut(&Value) -> bool) -> Value {
+    let began = Instant::now();
+    let home = mesh.home(node);
+    loop {
+        let told = phalanx(&[words, &["--output", "json", "--home", home.to_str().unwrap()]].concat());
+        let answer: Value = serde_json::from_slice(&told.stdout).unwrap_or_default();
+        if told.status.success() && wanted(&answer) {
+            return answer;
+        }
+        assert!(
+            began.elapsed() < Duration::from_secs(60),
+            "{words:?}: {}{}\n{}",
+            stdout(&told),
+            stderr(&told),
+            mesh.logs()
+        );
+        std::thread::sleep(Duration::from_millis(200));
+    }
+}
+
+fn hops(answer: &Value) -> Vec<&str> {
+    answer["hops"].as_array().unwrap().iter().map(|hop| hop["label"].as_str().unwrap()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_ring_of_five_decides_and_its_messages_go_round_a_dead_node() {
+    let mut mesh = found(5, &[]);
+    link(&mesh, &RING);
+    mesh.start().await;
+    assert!(work_gets_done(&mesh, 0, 8).await, "{}", mesh.logs());
+
+    // Mars is two links away from Earth.
+    let trace = ["mesh", "trace", "mars"];
+    let answer = until(&mesh, 0, &trace, |answer| answer["hops"].as_array().is_some_and(|h| h.len() == 2));
+    assert_eq!(hops(&answer), ["luna", "mars"], "{answer}");
+    let found = until(&mesh, 0, &["mesh", "find", "--capability", "terraforming"], |_| true);
+    assert_eq!((&found["label"], &found["hops"]), (&"mars".into(), &2.into()), "{found}");
+    assert!(found["workers"][0]["worker"].as_str().unwrap().starts_with("mars."), "{found}");
+
+    let places = until(&mesh, 0, &["mesh", "places"], |answer| {
+        let rows = answer["places"].as_array();
+        let is_measured = |row: &Value| row["measured_us"].is_u64() && row["error_ppm"].is_u64();
+        rows.is_some_and(|rows| rows.iter().filter(|row| is_measured(row)).count() == 2)
+            && answer["comparison"].is_object()
+    });
+    let of = |label: &str| {
+        let rows = places["places"].as_array().unwrap();
+        rows.iter().find(|row| row["label"] == label).unwrap()["source"].as_str().unwrap().to_owned()
+    };
+    assert_eq!([of("earth"), of("luna"), of("earth-2")], ["own", "linked", "linked"]);
+    assert_eq!([of("mars"), of("helios")], ["told", "told"]);
+
+    let home = mesh.home(0);
+    let home = home.to_str().unwrap();
+    let table = phalanx(&["mesh", "places", "--home", home]);
+    for word in ["earth-2", "ball_ms", "flat_ms", "median error"] {
+        assert!(stdout(&table).contains(word), "{}", stdout(&table));
+    }
+    let nobody = phalanx(&["mesh", "find", "--capability", "alchemy", "--home", home]);
+    assert_eq!(nobody.status.code(), Some(4), "{}", stderr(&nobody));
+    let stranger = phalanx(&["mesh", "trace", "venus", "--home", home]);
+    assert_eq!(stranger.status.code(), Some(4), "{}", stderr(&stranger));
+    let itself = phalanx(&["mesh", "trace", "earth", "--home", home]);
+    assert_eq!(itself.status.code(), Some(2), "{}", stderr(&itself));
+
+    mesh.devnet.kill(1).await;
+    let answer = until(&mesh, 0, &trace, |answer| answer["hops"].as_array().is_some_and(|h| h.len() == 3));
+    assert_eq!(hops(&answer), ["earth-2", "helios", "mars"], "{answer}");
+    assert!(work_gets_done(&mesh, 2, 8).await, "{}", mesh.logs());
+    // It catches up, whomever it asks.
+    mesh.devnet.start(1).unwrap();
+    mesh.ready().await;
+    assert!(compare_roots(&mesh.devnet.clients()).await.unwrap().agree());
+    mesh.stop().await;
+    mesh.fsck();
+}
