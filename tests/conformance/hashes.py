@@ -72,7 +72,7 @@ TAGS = ["phalanx/" + name for name in (
     "registration/v1", "envelope/v1", "envelope-sign/v1", "inputs/v1", "header/v1", "certificate/v1", "validator-set/v1", "vote-sign/v1",
     "proposal-sign/v1", "job/v1", "agent/v1", "genesis/v1", "state-entry/v1", "state-key/v1", "state-bucket/v1",
     "state-node/v1", "salt/v1", "salted/v1", "sample/v1", "candidates/v2", "roster/v2", "offers/v1", "evidence/v1",
-    "policy/v1", "affinity/v1")]
+    "policy/v1", "affinity/v1", "directed-question/v1", "directed-answer/v1", "hosted-worker/v1")]
 
 
 def tagged_bytes(tag, data):

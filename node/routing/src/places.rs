@@ -16,8 +16,10 @@ use phalanx_types::{
 };
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Rounds in which the homes of the baseline find their places.
-const FLAT_ROUNDS: u32 = 200;
+/// Most rounds in which the homes of the baseline find their places, and most moves in all
+/// of them.
+const FLAT_ROUNDS: usize = 200;
+const FLAT_MOVES_MAX: usize = 100_000;
 /// A ball so small that it is flat: lengths in it are so many times those outside.
 const SMALL: f64 = 1e-3;
 
@@ -50,7 +52,8 @@ impl Members {
             (Some(a), Some(b)) => ball.length(a, b).map_or(0.0, |length| length * SMALL),
             _ => 0.0,
         };
-        placing::relax(&ball, &mut points, between, FLAT_ROUNDS)?;
+        let rounds = (FLAT_MOVES_MAX / points.len().pow(2).max(1)).clamp(1, FLAT_ROUNDS);
+        placing::relax(&ball, &mut points, between, rounds as u32)?;
         let flat = points.iter().map(|point| {
             // A length is twice the coordinate there.
             FlatPlace::new(point.coordinates().iter().map(|x| 2.0 * x / SMALL).collect(), 0.0)
