@@ -6,7 +6,7 @@ use crate::{
 };
 use phalanx_geometry::{
     Ball, Curvature, Error, Point,
-    latency::{ANCHOR_PPM, Comparison, Coordinate, Fit, Flat, FlatPlace, Hyperbolic, Sample, Space, UNIT_US},
+    latency::{ANCHOR_PPM, Comparison, Coordinate, Fit, Flat, FlatPlace, Hyperbolic, Sample, UNIT_US},
     placing,
     routing::{Neighbour, View},
 };

@@ -179,7 +179,7 @@ async fn a_stranger_gets_no_connection_and_hears_nothing() {
 async fn nodes_are_linked_as_they_list_and_hear_all_by_gossip() {
     let (tcp, all) = ("/ip4/127.0.0.1/tcp/0", [1, 2, 3]);
     let limits = Limits { ping_interval_ms: 100, ..Limits::default() };
-    let mut one = linked(1, tcp, 9, &all, Some(&[2]), None, limits.clone()).await;
+    let one = linked(1, tcp, 9, &all, Some(&[2]), None, limits.clone()).await;
     let address = one.address.clone();
     let mut two = linked(2, tcp, 9, &all, None, Some((1, &address)), limits.clone()).await;
     let middle = two.address.clone();

@@ -134,8 +134,8 @@ pub fn linked(n: u8, links: &[(u8, u8)]) -> Vec<u8> {
     links.iter().filter_map(|(a, b)| if *a == n { Some(*b) } else { (*b == n).then_some(*a) }).collect()
 }
 
-/// Starts `count` nodes with these links, and waits until each has heard from all it is
-/// linked to. Those that are `apart` do as the test says, and are given back as they are.
+/// Starts `count` nodes with these links, and waits until each has heard of all within two
+/// links. Those that are `apart` do as the test says, and are given back as they are.
 pub async fn mesh(
     count: u8,
     links: &[(u8, u8)],
@@ -154,8 +154,11 @@ pub async fn mesh(
     }
     for (n, node) in &nodes {
         for other in linked(*n, links).into_iter().filter(|other| !apart.contains(other)) {
+            // And of the neighbours of these, so that ways are what the links say.
+            let beyond = linked(other, links);
             until("a list of neighbours", async || {
-                node.row(other).source == Source::Linked && node.row(other).error_ppm.is_some()
+                node.row(other).error_ppm.is_some()
+                    && beyond.iter().all(|one| apart.contains(one) || node.row(*one).source != Source::Agreed)
             })
             .await;
         }
