@@ -221,7 +221,12 @@ impl RoutingView {
             }));
         }
         if !fabric.workers().any(|(_, worker)| has(worker, &capability)) {
-            return Err(ApiError::not_found(format!("healthy worker with the capability {capability}")));
+            return Err(ApiError::new(
+                StatusCode::NOT_FOUND,
+                "not_found",
+                format!("there is no healthy worker with the capability {capability}"),
+                "`phalanx list workers` shows what workers can do",
+            ));
         }
         let deadline = Instant::now() + Duration::from_millis(TRIP_MS_MAX.into());
         let mut asked = Vec::new();
