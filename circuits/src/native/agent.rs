@@ -1,7 +1,9 @@
 //! What an agent is at one nonce, and its commitment: the leaf of the agents tree.
 
 use super::{
-    Error, Fr, field_of, packing,
+    Error, Fr, field_of,
+    many::each,
+    packing,
     poseidon::{hash, hash_list},
     tags,
 };
@@ -11,7 +13,6 @@ use phalanx_types::{
     agent::{AgentSeed, Position},
     resources::{GPU_MILLI, WorkerResources},
 };
-use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 use zeroize::Zeroize;
 
@@ -60,7 +61,7 @@ impl AgentState {
     }
 }
 
-/// The leaf of each agent ([`AgentState::leaf`]), on all cores. Most agents ask for what
+/// The leaf of each agent ([`AgentState::leaf`]), of many on all cores. Most agents ask for what
 /// others ask for: that is hashed once.
 ///
 /// # Errors
@@ -69,7 +70,7 @@ pub fn agent_leaves(agents: &[&AgentState]) -> Result<Vec<Fr>, Error> {
     let asked: BTreeSet<Resources> = agents.iter().map(|agent| agent.resources).collect();
     let hashes: BTreeMap<Resources, Fr> = asked.into_iter().map(|r| (r, resources_hash(&r))).collect();
     let hash_of = |resources| hashes.get(resources).copied().unwrap_or_else(|| resources_hash(resources));
-    agents.par_iter().map(|agent| agent.leaf_with(hash_of(&agent.resources))).collect()
+    each(agents, |agent| agent.leaf_with(hash_of(&agent.resources))).into_iter().collect()
 }
 
 impl Drop for AgentState {

@@ -8,6 +8,7 @@ mod agent;
 mod audit;
 mod error;
 mod grain;
+mod many;
 mod openings;
 mod packing;
 mod policy;

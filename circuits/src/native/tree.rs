@@ -9,8 +9,7 @@
 //! that a node is never read as a leaf. Missing leaves are zero. A path shows that a leaf
 //! is there, not where: leaves name what they are about themselves.
 
-use super::{Error, Fr, poseidon::hash};
-use rayon::prelude::*;
+use super::{Error, Fr, many::each, poseidon::hash};
 use std::{collections::BTreeSet, sync::OnceLock};
 
 /// Children of a node.
@@ -19,8 +18,6 @@ pub const ARITY: usize = 4;
 pub const DEPTH: usize = 10;
 /// Most leaves.
 pub const LEAVES_MAX: usize = ARITY.pow(DEPTH as u32);
-/// Hashes below which it is not worth asking another core.
-const HASHES_MIN: usize = 8;
 
 /// A tree. Levels hold their nodes up to the last one that is not empty.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -89,11 +86,7 @@ impl Tree {
         let levels = std::array::from_fn(|level| {
             let filler = fillers.next().copied().unwrap_or_default();
             let above = if level < DEPTH {
-                below
-                    .par_chunks(ARITY)
-                    .with_min_len(HASHES_MIN)
-                    .map(|nodes| hash(group(nodes, filler)))
-                    .collect()
+                each(&below.chunks(ARITY).collect::<Vec<_>>(), |nodes| hash(group(nodes, filler)))
             } else {
                 Vec::new()
             };
@@ -150,8 +143,7 @@ impl Tree {
                 let children = level.get(index * ARITY..).unwrap_or_default();
                 (index, hash(group(children, *filler)))
             };
-            let parents: Vec<usize> = parents.into_iter().collect();
-            nodes = parents.into_par_iter().with_min_len(HASHES_MIN).map(parent).collect();
+            nodes = each(&parents.into_iter().collect::<Vec<_>>(), |index| parent(*index));
         }
         Ok(changed)
     }

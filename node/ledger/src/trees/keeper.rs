@@ -68,10 +68,11 @@ struct Keeper {
     keep: Keep,
 }
 
-/// Keeps the trees until nobody sends any more. What fails is told at the next cut.
-pub(super) fn run(leaves: Vec<Fr>, digest: Hash, tasks: &Receiver<Task>) {
+/// Keeps the trees until nobody sends any more. What fails is told at the next cut. What is
+/// much is done by the helpers.
+pub(super) fn run(leaves: Vec<Fr>, digest: Hash, tasks: &Receiver<Task>, helpers: &rayon::ThreadPool) {
     let mut failed: Option<String> = None;
-    let mut keeper = match Keeper::new(leaves, digest) {
+    let mut keeper = match helpers.install(|| Keeper::new(leaves, digest)) {
         Ok(keeper) => Some(keeper),
         Err(error) => {
             failed = Some(error.to_string());
@@ -87,12 +88,17 @@ pub(super) fn run(leaves: Vec<Fr>, digest: Hash, tasks: &Receiver<Task>) {
             continue;
         };
         let done = match task {
-            Task::Resume { openings, known } => keeper.resume(openings, known),
+            Task::Resume { openings, known } => helpers.install(|| keeper.resume(openings, known)),
             Task::Actions(height, actions) => keeper.take_actions(height, actions),
-            Task::Agents(agents) => keeper.take_agents(agents).and_then(|()| keeper.gather(GATHER)),
+            Task::Agents(agents) if agents.len() < GATHER => {
+                keeper.take_agents(agents).and_then(|()| keeper.gather(GATHER))
+            }
+            Task::Agents(agents) => {
+                helpers.install(|| keeper.take_agents(agents).and_then(|()| keeper.gather(GATHER)))
+            }
             Task::Beat(height, receipts_root) => keeper.beat(height, &receipts_root),
             Task::Cut(answer) => {
-                let cut = keeper.cut();
+                let cut = helpers.install(|| keeper.cut());
                 let told = cut.as_ref().err().map(ToString::to_string);
                 // Who has asked may be gone: then nobody needs the answer.
                 let _ = answer.send(cut.map_err(|error| error.to_string()));

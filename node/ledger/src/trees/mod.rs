@@ -33,11 +33,12 @@ use std::{
 use stored::Known;
 
 /// Agents or actions that the keeper takes at once.
-const PIECE: usize = 64;
-/// Pieces that may wait for it; then the beat waits with them. So a burst slows beats
-/// down evenly, and the one that closes the interval waits for half a second of hashes at
-/// most.
-const WAITING_MAX: usize = 64;
+const PIECE: usize = 256;
+/// What may wait for it; then the beat waits too. So a burst slows beats down evenly, and the
+/// one that closes the interval waits for some thousand hashes at most.
+const WAITING_MAX: usize = 32;
+/// By how much its threads stand back behind those that decide.
+const NICE: i32 = 10;
 
 /// The roots of an interval, and what is to be stored with it.
 pub(crate) struct Cut {
@@ -75,6 +76,15 @@ fn pieces<T>(list: Vec<T>) -> impl Iterator<Item = Vec<T>> {
     })
 }
 
+/// Lowers the priority of the current thread; where that is not allowed it stays.
+fn stand_back() {
+    let _ = rustix::process::setpriority_process(None, NICE);
+}
+
+fn no_thread(error: impl std::fmt::Display) -> StoreError {
+    StoreError::Io { reason: format!("no thread for the trees: {error}") }
+}
+
 fn gone() -> StoreError {
     StoreError::Io { reason: "the thread that keeps the trees has ended; start the node again".into() }
 }
@@ -86,10 +96,16 @@ impl Trees {
     /// When no thread can be made.
     pub(crate) fn begin(leaves: Vec<Fr>, digest: Hash) -> Result<Self, StoreError> {
         let (tasks, waiting) = sync_channel(WAITING_MAX);
+        let named = |number| format!("trees-{number}");
+        let helpers = rayon::ThreadPoolBuilder::new().thread_name(named).start_handler(|_| stand_back());
+        let helpers = helpers.build().map_err(no_thread)?;
         let keeper = std::thread::Builder::new()
             .name("trees".into())
-            .spawn(move || keeper::run(leaves, digest, &waiting))
-            .map_err(|error| StoreError::Io { reason: format!("no thread for the trees: {error}") })?;
+            .spawn(move || {
+                stand_back();
+                keeper::run(leaves, digest, &waiting, &helpers);
+            })
+            .map_err(no_thread)?;
         Ok(Self { tasks: Some(tasks), keeper: Some(keeper) })
     }
 
