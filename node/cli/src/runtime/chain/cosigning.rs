@@ -34,6 +34,8 @@ const TICK: Duration = Duration::from_secs(1);
 /// Own signatures under checkpoints that are not cosigned are sent again, and those
 /// of others asked for, after this time.
 const AGAIN: Duration = Duration::from_secs(3);
+/// Of so many times, a peer that is not linked is asked once.
+const OTHERS_EVERY: usize = 5;
 /// Checkpoints read from the ledger at once.
 const READ_MAX: usize = 256;
 /// Longest message of signatures, and longest answer, in bytes.
@@ -386,18 +388,15 @@ impl Cosigning {
             self.mesh.publish(Lane::Checkpoints, encode(&own)).await;
         }
         let Some(from) = missing else { return };
-        // Also those that are not linked: a directed message reaches them.
-        let peers: Vec<PublicKey> = self
-            .mesh
-            .peers()
-            .await
-            .iter()
-            .filter(|p| p.banned_ms.is_none())
-            .map(|p| PublicKey(p.key.0))
-            .collect();
-        let Some(peer) = turn.checked_rem(peers.len()).and_then(|place| peers.get(place)).copied() else {
-            return;
-        };
+        let peers = self.mesh.peers().await;
+        let (linked, others): (Vec<_>, Vec<_>) =
+            peers.into_iter().filter(|p| p.banned_ms.is_none()).partition(|p| p.is_connected);
+        // Those that are not linked are asked now and then: a directed message reaches them, if they
+        // are there.
+        let is_others_turn = linked.is_empty() || turn.is_multiple_of(OTHERS_EVERY);
+        let asked = if is_others_turn && !others.is_empty() { others } else { linked };
+        let place = turn.checked_rem(asked.len());
+        let Some(peer) = place.and_then(|place| asked.get(place)).map(|p| PublicKey(p.key.0)) else { return };
         let query = encode(&CosignQuery { from, count: BATCH_MAX as u16 });
         let (router, inbox) = (self.router.clone(), self.answers.clone());
         tokio::spawn(async move {

@@ -1,6 +1,6 @@
 //! What somebody can be shown who was not there.
 
-use super::world::{Chained, anvil, dev, number};
+use super::world::{Chained, WITHIN, anvil, dev, number};
 use crate::support::{phalanx, stderr, stdout};
 use phalanx_governance::digest;
 use phalanx_types::{
@@ -8,6 +8,7 @@ use phalanx_types::{
     cosign::{AccountSignature, Cosignatures, RegisteredValidator, set_hash},
 };
 use serde_json::{Value, json};
+use std::time::{Duration, Instant};
 
 /// A checkpoint under the hands of people whom nobody registered, in an epoch.
 fn forged(chained: &Chained, genuine: &Value, epoch: u64) -> Value {
@@ -43,8 +44,18 @@ async fn a_checkpoint_file_is_checked_without_a_chain_and_a_set_that_anybody_can
     chained.all_until("one is final", |s| number(s, "/chain/final") >= 1).await;
     let home = chained.mesh.home(0);
     let home = home.to_str().unwrap();
-    let exported = phalanx(&["checkpoint", "export", "1", "--home", home]);
-    let genuine: Value = serde_json::from_slice(&exported.stdout).unwrap();
+    let export = || -> Value {
+        let exported = phalanx(&["checkpoint", "export", "1", "--home", home]);
+        serde_json::from_slice(&exported.stdout).unwrap()
+    };
+    // That it is anchored says nothing of how many signatures a node has heard itself.
+    let mut genuine = export();
+    let began = Instant::now();
+    while genuine["cosigned"]["signatures"].as_array().map_or(0, Vec::len) < 3 {
+        assert!(began.elapsed() < WITHIN, "{genuine}");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        genuine = export();
+    }
     let verified = phalanx(&["checkpoint", "verify", "1", "--home", home, "--rpc", &anvil.url()]);
     assert_eq!(verified.status.code(), Some(0), "{}", stderr(&verified));
     assert!(stdout(&verified).contains("anchored for good"), "{}", stdout(&verified));

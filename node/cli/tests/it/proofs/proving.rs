@@ -59,3 +59,19 @@ fn a_wrong_witness_or_a_missing_key_is_told_so() {
     assert!(stderr(&run).contains("from the same checkpoint"), "{}", stderr(&run));
     assert!(prove("integrity", &witness).status.success());
 }
+
+#[test]
+fn agents_of_many_dimensions_are_proven_too() {
+    for dimension in [64, 512] {
+        let circuits = ["position", "action"].map(|statement| format!("{statement}-{dimension}"));
+        let shop = Workshop::with(&[&circuits[0], &circuits[1]]);
+        let witnesses = [shop.position_in(dimension, 1), shop.action_in(dimension)];
+        for (statement, witness) in ["position", "action"].into_iter().zip(&witnesses) {
+            let out = shop.path(&format!("{statement}.json"));
+            let run = shop.proof(&["prove", statement, "--witness", witness, "--out", &out]);
+            assert!(run.status.success(), "{statement}-{dimension}: {}", stderr(&run));
+            let (told, code) = shop.json(&["verify", &out]);
+            assert_eq!((code, &told["proofs"][0]["trusted"]["provenance"]), (0, &"DEV".into()), "{told}");
+        }
+    }
+}

@@ -24,7 +24,14 @@ pub struct Workshop {
     pub folder: TempDir,
 }
 
-fn rule(constraint: &str, micro: u64, selector: Selector) -> BoundRule {
+/// A place with zeros behind these coordinates.
+fn wide(coordinates: &[i64], dimension: usize) -> Position {
+    let mut all = coordinates.to_vec();
+    all.resize(dimension, 0);
+    Position(all)
+}
+
+fn rule(dimension: usize, constraint: &str, micro: u64, selector: Selector) -> BoundRule {
     let reach = match selector {
         Selector::Within => Reach::for_within(Curvature::ONE, micro),
         Selector::Beyond => Reach::for_beyond(Curvature::ONE, micro),
@@ -32,22 +39,25 @@ fn rule(constraint: &str, micro: u64, selector: Selector) -> BoundRule {
     BoundRule {
         policy: Name::new("zones").unwrap(),
         constraint: Name::new(constraint).unwrap(),
-        center: Position(vec![7 << 30, 0]),
+        center: wide(&[7 << 30], dimension),
         reach: reach.unwrap(),
         selector,
     }
 }
 
 /// An agent near a centre: the rule `zones/near` holds, `zones/far` does not.
-fn position(nonce: u64) -> PositionWitness {
+fn position(dimension: usize, nonce: u64) -> PositionWitness {
     let policy = BoundPolicy {
         step: Reach::MAX,
-        rules: vec![rule("near", 2_000_000, Selector::Within), rule("far", 9_000_000, Selector::Beyond)],
+        rules: vec![
+            rule(dimension, "near", 2_000_000, Selector::Within),
+            rule(dimension, "far", 9_000_000, Selector::Beyond),
+        ],
     };
     let agent = AgentState {
         id: AgentId([1; 32]),
         tenant: tenant_field(&Name::new("acme").unwrap()),
-        position: Position(PLACE.to_vec()),
+        position: wide(&PLACE, dimension),
         resources: Resources { cpu_milli: 1, memory_mib: 2, gpu: GpuRequest::None },
         policy_root: policy.to_native().unwrap().root(),
         nonce,
@@ -65,8 +75,8 @@ fn integrity() -> IntegrityWitness {
 }
 
 /// An action that moved the agent to there.
-fn action() -> ActionWitness {
-    let PositionWitness { checkpoint, agent: after, policy, .. } = position(4);
+fn action(dimension: usize) -> ActionWitness {
+    let PositionWitness { checkpoint, agent: after, policy, .. } = position(dimension, 4);
     let mut before = after.clone();
     before.nonce -= 1;
     before.position.0[0] -= 1 << 30;
@@ -130,12 +140,22 @@ impl Workshop {
 
     /// A witness file of an agent after that many actions.
     pub fn position(&self, nonce: u64) -> String {
-        let text = Witness::Position(position(nonce)).to_json().unwrap();
+        self.position_in(2, nonce)
+    }
+
+    /// The same in so many dimensions.
+    pub fn position_in(&self, dimension: usize, nonce: u64) -> String {
+        let text = Witness::Position(position(dimension, nonce)).to_json().unwrap();
         self.write(&format!("position-{nonce}.witness"), &text)
     }
 
     pub fn action(&self) -> String {
-        self.write("action.witness", &Witness::Action(action()).to_json().unwrap())
+        self.action_in(2)
+    }
+
+    /// The same in so many dimensions.
+    pub fn action_in(&self, dimension: usize) -> String {
+        self.write("action.witness", &Witness::Action(action(dimension)).to_json().unwrap())
     }
 
     pub fn integrity(&self) -> String {
