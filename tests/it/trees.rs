@@ -121,6 +121,35 @@ fn a_node_that_is_started_anew_or_joins_cuts_the_same_trees() {
 }
 
 #[test]
+fn a_burst_in_one_beat_is_cut_whole_and_its_slots_are_taken_again() {
+    const BURST: usize = 640;
+    let (mut there, kv) = open();
+    live(&mut there, 1);
+    let many = |solo: &mut Solo<MemoryKv>, operations: Vec<Operation>| {
+        for some in operations.chunks(64) {
+            solo.send(some.to_vec());
+        }
+        solo.decide(100).unwrap();
+    };
+    many(&mut there, (0..BURST).map(|n| spawn("earth", n as u8)).collect());
+    let alive: Vec<AgentId> = there.replica.fabric().agents().map(|(id, _)| *id).collect();
+    assert_eq!(alive.len(), BURST);
+    // In one beat most of them end, and others take their slots.
+    let ended = alive.iter().take(500).map(|agent| Operation::TerminateAgent { agent: *agent });
+    let new = (0..BURST).map(|n| spawn("luna", n as u8));
+    many(&mut there, ended.chain(new).collect());
+    let mut again = Solo::open(kv.deep_clone()).unwrap();
+    for _ in 0..11 {
+        there.decide(100).unwrap();
+        again.decide(100).unwrap();
+    }
+    assert!(there.replica.ledger().tip().checkpoint.0 >= 1);
+    assert_eq!(again.replica.ledger().tip(), there.replica.ledger().tip());
+    let report = fsck(&kv);
+    assert!(report.is_clean(), "{:?}", report.first);
+}
+
+#[test]
 fn every_agent_and_action_of_every_checkpoint_is_proven_by_the_twins() {
     let (mut solo, _) = open();
     live(&mut solo, 60);

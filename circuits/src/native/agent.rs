@@ -177,7 +177,7 @@ mod tests {
             one.resources.cpu_milli += (i % 3) as u32;
             one
         };
-        let agents: Vec<AgentState> = (0..50).map(of).collect();
+        let agents: Vec<AgentState> = (0..600).map(of).collect();
         let each: Vec<Fr> = agents.iter().map(|one| one.leaf().unwrap()).collect();
         assert_eq!(agent_leaves(&agents.iter().collect::<Vec<_>>()).unwrap(), each);
     }

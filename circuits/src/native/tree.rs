@@ -186,6 +186,17 @@ mod tests {
     }
 
     #[test]
+    fn much_at_once_gives_what_one_after_the_other_gives() {
+        let all: Vec<(usize, Fr)> = leaves(3_000).into_iter().enumerate().collect();
+        let mut slow = Tree::new(Vec::new()).unwrap();
+        all.chunks(100).for_each(|some| drop(slow.set(some).unwrap()));
+        let mut fast = Tree::new(Vec::new()).unwrap();
+        fast.set(&all).unwrap();
+        assert_eq!(fast, slow);
+        assert_eq!(Tree::new(leaves(3_000)).unwrap(), slow);
+    }
+
+    #[test]
     fn every_path_leads_to_the_root() {
         for n in [1, 2, 4, 5, 16, 17, 70] {
             let tree = Tree::new(leaves(n)).unwrap();

@@ -63,12 +63,6 @@ impl CircuitKey {
 }
 
 impl ProofVerifier {
-    /// Where it is.
-    #[must_use]
-    pub const fn address(&self) -> Address {
-        self.address
-    }
-
     /// The contract at an address, without asking anything.
     #[must_use]
     pub const fn new(chain: Chain, address: Address) -> Self {

@@ -5,10 +5,15 @@
 //! Checkpoints are proven in their order, also those that were closed while the node was
 //! down, and each once: what was proven before is found in the folder.
 
-use crate::home::{Home, ProofsConfig};
+use crate::{
+    commands::proof::COVERAGE,
+    home::{Home, ProofsConfig},
+    output::Code,
+};
 use anyhow::{Context, Result};
 use phalanx_replica::Decision;
 use phalanx_types::{Name, units::CheckpointNumber};
+use rustix::process::{Pid, setpriority_process};
 use serde_json::{Value, json};
 use std::{
     collections::BTreeMap,
@@ -26,8 +31,6 @@ use tokio::{
 const WAITING_MAX: usize = 1_024;
 /// Checkpoints before the first one seen that are made up for.
 const RESUMED_MAX: u64 = 64;
-/// What `phalanx proof policy` leaves last in its folder.
-const COVERAGE: &str = "coverage.json";
 /// The lowest priority.
 const NICE: i32 = 19;
 
@@ -78,12 +81,12 @@ impl Proving {
     /// Proves until the node stops.
     pub async fn run(self, decisions: broadcast::Receiver<Arc<Decision>>) {
         let (queue, tasks) = mpsc::channel(WAITING_MAX);
-        let proven = self.proven().last().copied();
-        tokio::join!(collect(decisions, proven, queue), self.work(tasks));
+        let begun = self.begun().last().copied();
+        tokio::join!(collect(decisions, begun, queue), self.work(tasks));
     }
 
     /// Checkpoints that have a folder, in order.
-    fn proven(&self) -> Vec<u64> {
+    fn begun(&self) -> Vec<u64> {
         let entries = fs::read_dir(&self.out).into_iter().flatten().flatten();
         let mut numbers: Vec<u64> =
             entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
@@ -139,8 +142,10 @@ impl Proving {
             .kill_on_drop(true)
             .spawn()
             .context("the prover cannot be started")?;
-        let id = child.id().and_then(|id| rustix::process::Pid::from_raw(id.cast_signed()));
-        if let Err(error) = rustix::process::setpriority_process(id, NICE) {
+        // None would be this process; a prover that has ended has no number any more.
+        if let Some(id) = child.id().and_then(|id| Pid::from_raw(id.cast_signed()))
+            && let Err(error) = setpriority_process(Some(id), NICE)
+        {
             tracing::debug!(%error, "the prover runs at the usual priority");
         }
         let output = child.wait_with_output().await?;
@@ -156,10 +161,11 @@ impl Proving {
                 })))
             }
             _ => {
-                let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-                if said.contains("no agent is bound") {
+                // Nobody is bound: it is refused before a folder is made.
+                if output.status.code() == Some(Code::Refused as i32) && !folder.exists() {
                     return Ok(None);
                 }
+                let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
                 anyhow::bail!("the prover ended with {}: {said}", output.status)
             }
         }
@@ -174,13 +180,17 @@ impl Proving {
         });
     }
 
-    /// Removes what is older than what is kept.
+    /// Removes what is older than what is kept, and nothing but proofs.
     fn forget(&self, checkpoint: CheckpointNumber) {
         if self.keep == 0 {
             return;
         }
-        for number in self.proven().into_iter().filter(|number| number + self.keep <= checkpoint.0) {
+        for number in self.begun().into_iter().filter(|number| number + self.keep <= checkpoint.0) {
             let folder = self.out.join(number.to_string());
+            let mut inside = fs::read_dir(&folder).into_iter().flatten().flatten();
+            if !inside.all(|policy| policy.path().join(COVERAGE).is_file()) {
+                continue;
+            }
             if let Err(error) = fs::remove_dir_all(&folder) {
                 tracing::warn!(%error, "{} was not removed", folder.display());
             }
@@ -188,13 +198,14 @@ impl Proving {
     }
 }
 
-/// Queues each checkpoint after `proven`.
+/// Queues each checkpoint from `begun` on, the last one that was begun before.
 async fn collect(
     mut decisions: broadcast::Receiver<Arc<Decision>>,
-    proven: Option<u64>,
+    begun: Option<u64>,
     queue: mpsc::Sender<Task>,
 ) {
-    let mut next = proven.map(|number| number + 1);
+    // Again the last one that was begun: what of it is proven already is left alone.
+    let mut next = begun;
     loop {
         let decision = match decisions.recv().await {
             Ok(decision) => decision,

@@ -14,6 +14,8 @@ mod spend;
 mod verify;
 mod witness;
 
+pub use coverage::FILE as COVERAGE;
+
 use crate::{
     home::Home,
     output::{Code, Failure, Format},

@@ -27,7 +27,7 @@ use std::{
     collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 /// Which policy, and where the proofs go.
@@ -36,17 +36,13 @@ pub struct Args {
     /// The policy's name.
     policy: Name,
     /// The checkpoint's number [default: the last one].
-    #[arg(long, value_name = "NUMBER", conflicts_with = "follow")]
+    #[arg(long, value_name = "NUMBER")]
     checkpoint: Option<u64>,
     /// The folder to write to, which is made: a proof an agent and rule, and coverage.json.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
-    /// Goes on with every checkpoint of the running node, each in a folder of its number
-    /// below --out.
-    #[arg(long)]
-    follow: bool,
     /// Asks the running node only, and leaves the store of a stopped one alone.
-    #[arg(long, conflicts_with = "follow")]
+    #[arg(long)]
     running: bool,
     #[command(flatten)]
     keys: KeysArgs,
@@ -54,38 +50,9 @@ pub struct Args {
     context: ContextArgs,
 }
 
-/// How often a node is asked for its next checkpoint.
-const PAUSE: Duration = Duration::from_secs(1);
-
 /// Runs it.
 pub fn run(home: &Home, format: Format, args: &Args) -> Result<Code> {
-    if args.follow {
-        return follow(home, format, args);
-    }
-    let bound = bound(home, args)?;
-    prove_all(home, format, args, &bound, &args.out)
-}
-
-/// Proves at each checkpoint, until it is ended; what is not proven is told and left.
-fn follow(home: &Home, format: Format, args: &Args) -> Result<Code> {
-    let mut last = None;
-    loop {
-        let bound = bound(home, args)?;
-        if last != Some(bound.checkpoint) {
-            last = Some(bound.checkpoint);
-            let folder = args.out.join(bound.checkpoint.to_string());
-            // One that was proven before this was started.
-            if !folder.exists()
-                && let Err(error) = prove_all(home, format, args, &bound, &folder)
-            {
-                crate::output::warn(&format!("checkpoint {}: {error:#}", bound.checkpoint));
-            }
-        }
-        std::thread::sleep(PAUSE);
-    }
-}
-
-fn prove_all(home: &Home, format: Format, args: &Args, bound: &Bound, out: &Path) -> Result<Code> {
+    let (bound, out) = (bound(home, args)?, args.out.as_path());
     files::check_new(out)?;
     if bound.agents.is_empty() {
         let (policy, checkpoint) = (&args.policy, bound.checkpoint);

@@ -98,7 +98,7 @@ fn a_node_proves_at_each_checkpoint_what_a_policy_asks_for() {
     fs::write(path, genesis.to_string()).unwrap();
     let path = lone.file("config.toml");
     let mut config: toml::Table = fs::read_to_string(&path).unwrap().parse().unwrap();
-    config.insert("proofs".into(), toml::Value::Table(toml::toml! { keep = 3 }));
+    config.insert("proofs".into(), toml::Value::Table(toml::toml! { keep = 4 }));
     fs::write(&path, config.to_string()).unwrap();
     done(&lone, &["proof", "setup", "--dev", "--circuit", "position-8"]);
     lone.start();
@@ -109,27 +109,36 @@ fn a_node_proves_at_each_checkpoint_what_a_policy_asks_for() {
     done(&lone, &[&words[..], &[stack.to_str().unwrap()]].concat());
 
     let folder = lone.file("proofs");
-    let proven = move || -> Vec<u64> {
+    let coverage = |number: u64| folder.join(format!("{number}/guards/coverage.json"));
+    let proven = || -> Vec<u64> {
         let entries = fs::read_dir(&folder).into_iter().flatten().flatten();
-        let whole = entries.filter(|entry| entry.path().join("guards/coverage.json").exists());
-        let mut numbers: Vec<u64> =
-            whole.map(|entry| entry.file_name().to_str().unwrap().parse().unwrap()).collect();
+        let numbers = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+        let mut numbers: Vec<u64> = numbers.filter(|number| coverage(*number).exists()).collect();
         numbers.sort_unstable();
         numbers
     };
     lone.until("two proven checkpoints", |_| proven().len() >= 2);
-    let last = *proven().last().unwrap();
     lone.stop();
+    // As if the node had been killed while it proved the last one.
+    let last = *proven().last().unwrap();
+    fs::remove_file(coverage(last)).unwrap();
+    // What is no proof is never removed.
+    let other = folder.join("0/own.txt");
+    fs::create_dir_all(other.parent().unwrap()).unwrap();
+    fs::write(&other, "kept").unwrap();
     lone.start();
-    lone.until("older proofs gone", |_| proven().iter().all(|number| *number > last) && proven().len() == 3);
-    // None is left out, also not what was closed while the node stopped.
+    lone.until("the last one again", |_| coverage(last).exists());
+    // None is left out, also not what was closed while the node stopped; old ones go.
+    lone.until("older proofs gone", |_| proven().first().is_some_and(|number| *number > last));
+    lone.until("four more", |_| proven().len() == 4);
     let numbers = proven();
-    assert_eq!(numbers, (numbers[0]..numbers[0] + 3).collect::<Vec<u64>>());
+    assert_eq!(numbers, (numbers[0]..numbers[0] + 4).collect::<Vec<u64>>());
+    assert!(other.exists());
     let status = lone.status().unwrap();
     let told = &status["proofs"]["guards"];
     assert_eq!((&told["covered"], &told["agents"]), (&1.into(), &1.into()), "{status}");
-    let folder = lone.file(&format!("proofs/{}/guards", numbers[0]));
     lone.stop();
+    let folder = lone.file(&format!("proofs/{}/guards", proven().last().unwrap()));
     let said = done(&lone, &["proof", "verify", folder.to_str().unwrap()]);
     assert!(said.contains("1 of 1 agents are covered"), "{said}");
 }
