@@ -1,10 +1,8 @@
 //! What an agent is at one nonce, and its commitment: the leaf of the agents tree.
 
 use super::{
-    Error, Fr, field_of,
-    many::each,
-    packing,
-    poseidon::{hash, hash_list},
+    Error, Fr, field_of, packing,
+    poseidon::{hash, hash_each, hash_list},
     tags,
 };
 use ark_ff::PrimeField;
@@ -44,24 +42,26 @@ impl AgentState {
     /// # Errors
     /// When the position is not valid.
     pub fn leaf(&self) -> Result<Fr, Error> {
-        self.leaf_with(resources_hash(&self.resources))
+        let position = packing::position_hash(&self.position)?;
+        let blinding = blinding(&self.seed, self.nonce);
+        Ok(hash(self.leaf_inputs(position, resources_hash(&self.resources), blinding)))
     }
 
-    fn leaf_with(&self, resources_hash: Fr) -> Result<Fr, Error> {
-        Ok(hash([
+    fn leaf_inputs(&self, position: Fr, resources: Fr, blinding: Fr) -> [Fr; 8] {
+        [
             tags::AGENT.field(),
             field_of(&self.id.0),
             self.tenant,
-            packing::position_hash(&self.position)?,
-            resources_hash,
+            position,
+            resources,
             self.policy_root,
             Fr::from(self.nonce),
-            blinding(&self.seed, self.nonce),
-        ]))
+            blinding,
+        ]
     }
 }
 
-/// The leaf of each agent ([`AgentState::leaf`]), of many on all cores. Most agents ask for what
+/// The leaf of each agent ([`AgentState::leaf`]), of many at once. Most agents ask for what
 /// others ask for: that is hashed once.
 ///
 /// # Errors
@@ -69,8 +69,19 @@ impl AgentState {
 pub fn agent_leaves(agents: &[&AgentState]) -> Result<Vec<Fr>, Error> {
     let asked: BTreeSet<Resources> = agents.iter().map(|agent| agent.resources).collect();
     let hashes: BTreeMap<Resources, Fr> = asked.into_iter().map(|r| (r, resources_hash(&r))).collect();
-    let hash_of = |resources| hashes.get(resources).copied().unwrap_or_else(|| resources_hash(resources));
-    each(agents, |agent| agent.leaf_with(hash_of(&agent.resources))).into_iter().collect()
+    let positions: Vec<Vec<Fr>> =
+        agents.iter().map(|agent| packing::position_inputs(&agent.position)).collect::<Result<_, _>>()?;
+    let blindings: Vec<[Fr; 3]> =
+        agents.iter().map(|agent| blinding_inputs(&agent.seed, agent.nonce)).collect();
+    let inputs: Vec<[Fr; 8]> = agents
+        .iter()
+        .zip(hash_each(&positions).into_iter().zip(hash_each(&blindings)))
+        .map(|(agent, (position, blinding))| {
+            let resources = hashes.get(&agent.resources).copied().unwrap_or_default();
+            agent.leaf_inputs(position, resources, blinding)
+        })
+        .collect();
+    Ok(hash_each(&inputs))
 }
 
 impl Drop for AgentState {
@@ -92,7 +103,11 @@ pub fn tenant_field(tenant: &Name) -> Fr {
 /// Poseidon(BLIND, seed, nonce).
 #[must_use]
 pub fn blinding(seed: &AgentSeed, nonce: u64) -> Fr {
-    hash([tags::BLIND.field(), field_of(&seed.0), Fr::from(nonce)])
+    hash(blinding_inputs(seed, nonce))
+}
+
+fn blinding_inputs(seed: &AgentSeed, nonce: u64) -> [Fr; 3] {
+    [tags::BLIND.field(), field_of(&seed.0), Fr::from(nonce)]
 }
 
 /// Poseidon(RESOURCES, thousandths of a core, MiB, thousandths of a GPU). The last one
@@ -110,12 +125,16 @@ pub fn resources_hash(resources: &Resources) -> Fr {
 /// Poseidon(CAPACITY, thousandths of a core, MiB, thousandths of a GPU) of a worker.
 #[must_use]
 pub fn capacity_hash(worker: &WorkerResources) -> Fr {
-    hash([
+    hash(capacity_inputs(worker))
+}
+
+pub(super) fn capacity_inputs(worker: &WorkerResources) -> [Fr; 4] {
+    [
         tags::CAPACITY.field(),
         Fr::from(worker.cpu_milli),
         Fr::from(worker.memory_mib),
         Fr::from(u32::from(worker.gpus) * u32::from(GPU_MILLI)),
-    ])
+    ]
 }
 
 /// Poseidon(NULLIFIER, seed, audit index, context): what a proof of an action spends.
@@ -175,6 +194,7 @@ mod tests {
             let mut one = agent();
             one.nonce = i;
             one.resources.cpu_milli += (i % 3) as u32;
+            one.position = Position((0..=(i / 40 % 4) as i64 * 30 + 1).collect());
             one
         };
         let agents: Vec<AgentState> = (0..600).map(of).collect();

@@ -24,7 +24,12 @@ impl Action {
     /// Poseidon(ACTION, index, before, after, policy root, capacity hash, beat).
     #[must_use]
     pub fn leaf(&self) -> Fr {
-        hash([
+        hash(self.inputs())
+    }
+
+    /// What [`Action::leaf`] hashes.
+    pub(super) fn inputs(&self) -> [Fr; 7] {
+        [
             tags::ACTION.field(),
             Fr::from(self.index),
             self.before,
@@ -32,7 +37,7 @@ impl Action {
             self.policy_root,
             self.capacity_hash,
             Fr::from(self.beat.0),
-        ])
+        ]
     }
 }
 

@@ -7,8 +7,6 @@
 mod agent;
 mod audit;
 mod error;
-mod grain;
-mod many;
 mod openings;
 mod packing;
 mod policy;
@@ -23,7 +21,7 @@ pub use agent::{
 pub use ark_bn254::Fr;
 pub use audit::{Action, beat_digest};
 pub use error::Error;
-pub use openings::{OpenedAction, Openings};
+pub use openings::{OpenedAction, Openings, action_leaves};
 pub use packing::{COORDINATES_PER_ELEMENT, SLOT_BITS, pack, position_hash};
 pub use policy::{Policy, RULES_MAX, Rule, Selector};
 pub use tree::{ARITY, Change, DEPTH, LEAVES_MAX, Path, Tree, empty_node};

@@ -1,6 +1,10 @@
 //! What a beat opens of agents for those who keep the trees.
 
-use super::{AgentState, Error, Fr, capacity_hash};
+use super::{
+    AgentState, Error, Fr,
+    agent::{capacity_hash, capacity_inputs},
+    poseidon::hash_each,
+};
 use crate::{native, witness::BoundPolicy};
 use phalanx_types::{AgentId, Height, resources::WorkerResources};
 use std::{fmt, sync::Arc};
@@ -39,21 +43,32 @@ impl OpenedAction {
     /// # Errors
     /// When a position is not valid.
     pub fn action(&self) -> Result<native::Action, Error> {
-        Ok(self.sealed(self.before.leaf()?, self.after.leaf()?))
+        let capacity = capacity_hash(&self.worker);
+        Ok(self.sealed(self.before.leaf()?, self.after.leaf()?, capacity))
     }
 
-    /// As it is recorded, where the agent's leaves are known.
-    #[must_use]
-    pub fn sealed(&self, before: Fr, after: Fr) -> native::Action {
+    fn sealed(&self, before: Fr, after: Fr, capacity_hash: Fr) -> native::Action {
         native::Action {
             index: self.index,
             before,
             after,
             policy_root: self.after.policy_root,
-            capacity_hash: capacity_hash(&self.worker),
+            capacity_hash,
             beat: self.beat,
         }
     }
+}
+
+/// The leaf of each action ([`native::Action::leaf`]), of many at once, where the agent's leaves
+/// before and after it are known.
+#[must_use]
+pub fn action_leaves(actions: &[(&OpenedAction, Fr, Fr)]) -> Vec<Fr> {
+    let capacities: Vec<[Fr; 4]> =
+        actions.iter().map(|(opened, ..)| capacity_inputs(&opened.worker)).collect();
+    let sealed = |((opened, before, after), capacity): (&(&OpenedAction, Fr, Fr), Fr)| {
+        opened.sealed(*before, *after, capacity).inputs()
+    };
+    hash_each(&actions.iter().zip(hash_each(&capacities)).map(sealed).collect::<Vec<_>>())
 }
 
 impl Openings {

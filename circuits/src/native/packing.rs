@@ -41,6 +41,11 @@ pub fn pack(position: &Position) -> Result<Vec<Fr>, Error> {
     Ok(position.0.chunks(COORDINATES_PER_ELEMENT).map(element).collect())
 }
 
+/// What [`position_hash`] hashes in the end.
+pub(super) fn position_inputs(position: &Position) -> Result<Vec<Fr>, Error> {
+    Ok(poseidon::list_inputs(tags::POSITION, position.0.len() as u32, pack(position)?))
+}
+
 /// Poseidon over the packed position and the number of its dimensions. It is also the
 /// name of a region: its centre's hash.
 ///

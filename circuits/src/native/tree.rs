@@ -9,7 +9,10 @@
 //! that a node is never read as a leaf. Missing leaves are zero. A path shows that a leaf
 //! is there, not where: leaves name what they are about themselves.
 
-use super::{Error, Fr, many::each, poseidon::hash};
+use super::{
+    Error, Fr,
+    poseidon::{hash, hash_each},
+};
 use std::{collections::BTreeSet, sync::OnceLock};
 
 /// Children of a node.
@@ -86,7 +89,7 @@ impl Tree {
         let levels = std::array::from_fn(|level| {
             let filler = fillers.next().copied().unwrap_or_default();
             let above = if level < DEPTH {
-                each(&below.chunks(ARITY).collect::<Vec<_>>(), |nodes| hash(group(nodes, filler)))
+                hash_each(&below.chunks(ARITY).map(|nodes| group(nodes, filler)).collect::<Vec<_>>())
             } else {
                 Vec::new()
             };
@@ -139,11 +142,9 @@ impl Tree {
                 }
             }
             let parents: BTreeSet<usize> = nodes.iter().map(|(index, _)| index / ARITY).collect();
-            let parent = |index: usize| {
-                let children = level.get(index * ARITY..).unwrap_or_default();
-                (index, hash(group(children, *filler)))
-            };
-            nodes = each(&parents.into_iter().collect::<Vec<_>>(), |index| parent(*index));
+            let children = |index: &usize| group(level.get(index * ARITY..).unwrap_or_default(), *filler);
+            let hashes = hash_each(&parents.iter().map(children).collect::<Vec<_>>());
+            nodes = parents.into_iter().zip(hashes).collect();
         }
         Ok(changed)
     }

@@ -13,6 +13,7 @@ mod linear;
 mod merkle;
 mod poseidon;
 mod shape;
+mod sparse;
 
 pub use assignment::Assignment;
 pub use circuit::{Broken, Circuit, Input, Mismatch, Statement};

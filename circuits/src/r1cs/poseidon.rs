@@ -3,9 +3,12 @@
 //! The zero lane and the tag are constants, so their first S-boxes cost nothing. For
 //! `t` lanes, `3·(8t + RP)` less 3 for each of them.
 
-use super::System;
+use super::{
+    System,
+    sparse::{Partial, Sparse},
+};
 use crate::native::{
-    poseidon::{Constants, Partial, RATE_MAX, power},
+    poseidon::{RATE_MAX, power},
     tags::Tag,
 };
 use ark_bn254::Fr;
@@ -45,7 +48,7 @@ fn full_round<C: System>(cs: &mut C, state: &[C::Num], constants: &[Fr], matrix:
 }
 
 fn permute<C: System>(cs: &mut C, lanes: &[Lane<'_, C::Num>]) -> C::Num {
-    let constants = Constants::of(lanes.len() - 1);
+    let constants = Sparse::of(lanes.len() - 1);
     let mut state = Vec::new();
     if let Some((first, others)) = constants.before.split_first() {
         let powers: Vec<C::Num> = lanes

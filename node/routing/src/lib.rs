@@ -45,7 +45,7 @@ mod trip;
 pub mod wire;
 
 pub use places::{Members, Places, Row, Source};
-pub use router::{Delivered, Router, RouterConfig, StartError};
+pub use router::{Asked, Delivered, Router, RouterConfig, StartError};
 pub use trip::{SendError, Trip};
 
 use std::time::Duration;

@@ -62,12 +62,23 @@ pub struct Delivered {
     pub question: Question,
 }
 
+/// Questions that a node has sent by directed messages since it began.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Asked {
+    /// How many.
+    pub sent: u64,
+    /// How many of them were answered.
+    pub answered: u64,
+}
+
 pub(crate) struct State {
     pub(crate) places: Places,
     pub(crate) bounds: Bounds,
     pub(crate) flows: Flows,
     /// Messages that this node may send of its own.
     pub(crate) own_rate: Bucket,
+    /// By [`Question::word`].
+    pub(crate) asked: BTreeMap<&'static str, Asked>,
     view: Option<Arc<View<PublicKey>>>,
     told: Option<Arc<Vec<u8>>>,
 }
@@ -154,6 +165,7 @@ impl Router {
             bounds: Bounds::default(),
             flows: Flows::new(own),
             own_rate: Bucket::new(OWN_PER_S, Duration::ZERO),
+            asked: BTreeMap::new(),
             view: None,
             told: None,
         };
@@ -273,6 +285,13 @@ impl Router {
     pub fn predicted_us(&self, peer: &PublicKey) -> Option<u64> {
         let state = self.state();
         state.places.predicted_us(&state.places.place_of(peer)?)
+    }
+
+    /// What this node has asked by directed messages, by what it is about
+    /// ([`Question::word`]).
+    #[must_use]
+    pub fn asked(&self) -> BTreeMap<&'static str, Asked> {
+        self.state().asked.clone()
     }
 
     /// Messages of others that are under way here.

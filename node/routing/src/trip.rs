@@ -104,11 +104,16 @@ impl Router {
         let late = SendError::Failed(Failure::Late);
         let turn = tokio::time::timeout_at(deadline.into(), self.turn());
         let Ok(Some(_turn)) = turn.await else { return Err(late) };
+        let word = question.word();
         let mut trip = self.once(target, question.clone(), deadline).await;
         if trip == Err(SendError::Failed(Failure::Unreachable)) && Instant::now() + AGAIN_AFTER < deadline {
             tokio::time::sleep(AGAIN_AFTER).await;
             trip = self.once(target, question, deadline).await;
         }
+        let mut state = self.state();
+        let asked = state.asked.entry(word).or_default();
+        asked.sent += 1;
+        asked.answered += u64::from(trip.is_ok());
         trip.map(|trip| Trip { took: began.elapsed(), ..trip })
     }
 

@@ -179,6 +179,17 @@ pub enum Question {
 }
 
 impl Question {
+    /// What is asked, in a word.
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Trace => "trace",
+            Self::Beats(_) => "beats",
+            Self::Checkpoints(_) => "checkpoints",
+            Self::Find(_) => "find",
+        }
+    }
+
     fn content_len(&self) -> usize {
         match self {
             Self::Trace | Self::Find(_) => 0,

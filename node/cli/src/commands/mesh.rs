@@ -78,7 +78,17 @@ fn places(answer: &Value) -> String {
     let fields = ["node", "key", "known", "error_percent", "rtt_ms", "ball_ms", "flat_ms", "place"];
     let verdict = answer.pointer("/comparison/verdict").and_then(Value::as_str);
     let verdict = verdict.unwrap_or("no round trip was measured yet");
-    format!("{}\n{verdict}", table(&rows.collect(), &fields))
+    let asked = answer.get("asked").and_then(Value::as_object).into_iter().flatten();
+    let asked = asked.map(|(word, asked)| {
+        let count = |name| asked.get(name).map(text).unwrap_or_default();
+        format!("{word} {} of {}", count("answered"), count("sent"))
+    });
+    let asked = Some(asked.collect::<Vec<_>>().join(", ")).filter(|asked| !asked.is_empty());
+    let asked = asked.unwrap_or_else(|| "nothing yet".to_owned());
+    format!(
+        "{}\n{verdict}\nasked by directed messages, and answered: {asked}",
+        table(&rows.collect(), &fields)
+    )
 }
 
 fn trace(answer: &Value) -> String {

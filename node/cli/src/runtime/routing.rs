@@ -126,7 +126,15 @@ impl RoutingView {
                 })
             })
             .collect();
-        json!({"places": rows, "comparison": self.router.comparison().as_ref().map(comparison)})
+        let asked = self.router.asked();
+        let asked: BTreeMap<&str, Value> = asked
+            .into_iter()
+            .map(|(word, asked)| (word, json!({"sent": asked.sent, "answered": asked.answered})))
+            .collect();
+        json!({
+            "places": rows, "comparison": self.router.comparison().as_ref().map(comparison),
+            "asked": asked,
+        })
     }
 
     /// A member by its label, or the beginning of its network key.

@@ -5,8 +5,8 @@ use super::{
     stored::{Known, StoredAction, StoredAgent, StoredAudit},
 };
 use phalanx_circuits::native::{
-    AgentState, Change, Error, Fr, OpenedAction, Openings, Tree, agent_leaves, beat_digest, bytes_of,
-    field_of,
+    AgentState, Change, Error, Fr, OpenedAction, Openings, Tree, action_leaves, agent_leaves, beat_digest,
+    bytes_of, field_of,
 };
 use phalanx_types::{AgentId, Hash, Height};
 use std::{
@@ -89,7 +89,8 @@ pub(super) fn run(leaves: Vec<Fr>, digest: Hash, tasks: &Receiver<Task>, helpers
         };
         let done = match task {
             Task::Resume { openings, known } => helpers.install(|| keeper.resume(openings, known)),
-            Task::Actions(height, actions) => keeper.take_actions(height, actions),
+            Task::Actions(height, actions) if actions.len() < GATHER => keeper.take_actions(height, actions),
+            Task::Actions(height, actions) => helpers.install(|| keeper.take_actions(height, actions)),
             Task::Agents(agents) if agents.len() < GATHER => {
                 keeper.take_agents(agents).and_then(|()| keeper.gather(GATHER))
             }
@@ -147,7 +148,19 @@ impl Keeper {
 
     fn take_actions(&mut self, height: Height, actions: Vec<OpenedAction>) -> Result<(), Error> {
         let earlier = self.earlier.remove(&height).into_iter().flatten();
-        earlier.chain(actions).try_for_each(|action| self.take_action(&action))
+        let actions: Vec<OpenedAction> = earlier.chain(actions).collect();
+        let states: Vec<&AgentState> = actions.iter().flat_map(|a| [&a.before, &a.after]).collect();
+        let leaves = self.leaves_of(&states)?;
+        let (leaves, _) = leaves.as_chunks::<2>();
+        let sealed: Vec<(&OpenedAction, Fr, Fr)> =
+            actions.iter().zip(leaves).map(|(a, [(_, before), (_, after)])| (a, *before, *after)).collect();
+        for ((opened, [_, (print, leaf)]), action) in actions.iter().zip(leaves).zip(action_leaves(&sealed)) {
+            let slot = self.known.get(&opened.after.id).and_then(|known| known.slot);
+            self.known.insert(opened.after.id, Leaf { slot, print: *print, leaf: *leaf });
+            self.keep.actions.push(StoredAction::new(opened, self.leaves.len() as u32));
+            self.leaves.push(action);
+        }
+        Ok(())
     }
 
     fn beat(&mut self, height: Height, receipts_root: &Hash) -> Result<(), Error> {
@@ -157,39 +170,22 @@ impl Keeper {
         self.gather(GATHER)
     }
 
-    /// The leaf of an agent: the known one, if it is still the same.
-    fn leaf(&self, state: &AgentState) -> Result<Leaf, Error> {
-        let print = StoredAgent::new(0, state).print();
-        let known = self.known.get(&state.id);
-        let slot = known.and_then(|known| known.slot);
-        match known.filter(|known| known.print == print) {
-            Some(known) => Ok(Leaf { slot, print, leaf: known.leaf }),
-            None => Ok(Leaf { slot, print, leaf: state.leaf()? }),
+    /// Print and leaf of each: the known leaf, if it is still the same agent. What is new is hashed
+    /// once, all at a time.
+    fn leaves_of(&self, states: &[&AgentState]) -> Result<Vec<(Hash, Fr)>, Error> {
+        let prints: Vec<Hash> = states.iter().map(|state| StoredAgent::new(0, state).print()).collect();
+        let mut leaves: HashMap<Hash, Option<Fr>> = HashMap::new();
+        let mut fresh = Vec::new();
+        for (state, print) in states.iter().zip(&prints) {
+            let known = self.known.get(&state.id).filter(|known| known.print == *print);
+            if leaves.insert(*print, known.map(|known| known.leaf)).is_none() && known.is_none() {
+                fresh.push((*state, *print));
+            }
         }
-    }
-
-    /// Learns the leaves of many agents at once.
-    fn learn<'a>(&mut self, states: impl Iterator<Item = &'a AgentState>) -> Result<(), Error> {
-        let prints = states.map(|state| (state, StoredAgent::new(0, state).print()));
-        let is_new = |(state, print): &(&AgentState, Hash)| {
-            self.known.get(&state.id).is_none_or(|known| known.print != *print)
-        };
-        let (fresh, prints): (Vec<&AgentState>, Vec<Hash>) = prints.filter(is_new).unzip();
-        for ((state, print), leaf) in fresh.iter().zip(prints).zip(agent_leaves(&fresh)?) {
-            let slot = self.known.get(&state.id).and_then(|known| known.slot);
-            self.known.insert(state.id, Leaf { slot, print, leaf });
-        }
-        Ok(())
-    }
-
-    fn take_action(&mut self, opened: &OpenedAction) -> Result<(), Error> {
-        let before = self.leaf(&opened.before)?;
-        let after = self.leaf(&opened.after)?;
-        let action = opened.sealed(before.leaf, after.leaf);
-        self.known.insert(opened.after.id, after);
-        self.keep.actions.push(StoredAction::new(opened, self.leaves.len() as u32));
-        self.leaves.push(action.leaf());
-        Ok(())
+        let (fresh, new): (Vec<&AgentState>, Vec<Hash>) = fresh.into_iter().unzip();
+        leaves.extend(new.into_iter().zip(agent_leaves(&fresh)?.into_iter().map(Some)));
+        let leaf = |print: Hash| (print, leaves.get(&print).copied().flatten().unwrap_or_default());
+        Ok(prints.into_iter().map(leaf).collect())
     }
 
     fn take_agents(&mut self, agents: Vec<AgentChange>) -> Result<(), Error> {
@@ -202,17 +198,18 @@ impl Keeper {
                 }
             }
         }
-        self.learn(agents.iter().filter_map(|(_, state)| state.as_ref()).map(|(_, state)| state))?;
-        for (id, state) in agents {
-            let Some((slot, state)) = state else { continue };
-            let leaf = self.leaf(&state)?;
-            let is_stored = self.agents.leaf(slot as usize) == Some(leaf.leaf)
-                && !self.waiting.contains_key(&(slot as usize));
-            if !is_stored {
-                self.waiting.insert(slot as usize, leaf.leaf);
+        let alive: Vec<(AgentId, u32, AgentState)> = agents
+            .into_iter()
+            .filter_map(|(id, state)| state.map(|(slot, state)| (id, slot, state)))
+            .collect();
+        let leaves = self.leaves_of(&alive.iter().map(|(_, _, state)| state).collect::<Vec<_>>())?;
+        for ((id, slot, state), (print, leaf)) in alive.into_iter().zip(leaves) {
+            let at = slot as usize;
+            if self.agents.leaf(at) != Some(leaf) || self.waiting.contains_key(&at) {
+                self.waiting.insert(at, leaf);
                 self.keep.agents.insert(id, StoredAgent::new(slot, &state));
             }
-            self.known.insert(id, Leaf { slot: Some(slot), ..leaf });
+            self.known.insert(id, Leaf { slot: Some(slot), print, leaf });
         }
         Ok(())
     }
