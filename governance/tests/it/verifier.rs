@@ -2,7 +2,7 @@
 
 use crate::world::{World, address};
 use phalanx_circuits::{
-    groth16::{Prover, setup_dev},
+    groth16::{Prover, RawKey, setup_dev},
     integrity::{Integrity, Public, Secret},
     native::{Fr, Tree, beat_digest, bytes_of},
     r1cs::Circuit,
@@ -14,8 +14,18 @@ use phalanx_governance::{
 };
 use phalanx_types::{Checkpoint, Hash, Height};
 
-/// A proof that the record of two beats is unbroken, its audit root, and its key.
-fn proven() -> (Calldata, Hash, CircuitKey) {
+/// A proof that the record of two beats is unbroken.
+pub struct Proven {
+    pub calldata: Calldata,
+    /// Its audit root.
+    pub root: Hash,
+    /// Its key, as the owner sets it, and as it is.
+    pub key: CircuitKey,
+    pub raw: RawKey,
+}
+
+/// Makes one, by this entropy.
+pub fn proven(entropy: u8) -> Proven {
     let roots = vec![Hash([1; 32]), Hash([2; 32])];
     let digest = beat_digest(Fr::from(7), Height(4), &roots[0]);
     let digest = beat_digest(digest, Height(5), &roots[1]);
@@ -24,20 +34,29 @@ fn proven() -> (Calldata, Hash, CircuitKey) {
     let inputs = Public::of(&secret, Fr::from(7)).unwrap().inputs();
     let circuit = Circuit::new(Integrity).unwrap();
     let prover = Prover::new(&circuit, setup_dev(&circuit, &[1; 32]).unwrap()).unwrap();
-    let proof = prover.prove(&inputs, &secret, &[2; 32]).unwrap();
+    let proof = prover.prove(&inputs, &secret, &[entropy; 32]).unwrap();
+    let raw = prover.verifier().key().raw().clone();
     let key = CircuitKey {
         circuit: circuit.hash(),
         // As of a ceremony: its transcript is anchored with the key.
         transcript: Hash([8; 32]),
         places: [1, 0, Places::NONE, Places::NONE],
-        points: chain_key(prover.verifier().key().raw()),
+        points: chain_key(&raw),
     };
-    (Calldata { inputs: inputs.to_vec(), proof }, bytes_of(tree.root()), key)
+    Proven { calldata: Calldata { inputs: inputs.to_vec(), proof }, root: bytes_of(tree.root()), key, raw }
+}
+
+/// A contract that the payer owns and that has this key.
+pub async fn deployed(world: &World, key: &CircuitKey) -> ProofVerifier {
+    let creation = ProofVerifier::creation(world.payer.address(), world.deployment.anchor).unwrap();
+    let at = world.payer.run(&TxPayload::create(creation)).await.unwrap().created.unwrap();
+    world.payer.run(&TxPayload::call(at, key.call(at).data)).await.unwrap();
+    ProofVerifier::new(world.chain.clone(), at)
 }
 
 #[tokio::test]
 async fn a_proof_is_taken_under_the_owners_key_and_an_anchored_root_only() {
-    let (calldata, audit_root, key) = proven();
+    let Proven { calldata, root: audit_root, key, .. } = proven(2);
     let (inputs, proof) = (calldata.input_words(), calldata.proof_words().try_into().unwrap());
     let world = World::new().await;
     let (owner, anchor) = (world.payer.address(), world.deployment.anchor);
