@@ -5,6 +5,7 @@ use phalanx_circuits::{
     claim::Claim,
     groth16::{Prover, setup_dev},
     r1cs::Circuit,
+    snarkjs::{Calldata, proof_from_json, public_from_json},
     witness::Witness,
 };
 use phalanx_consensus::{
@@ -26,6 +27,7 @@ use phalanx_replica::{
     snapshot::{Offered, Query, encode_query},
 };
 use phalanx_tests::{
+    cubic,
     decoders::{NUMBER_KEY, TILE_SIZE},
     solo::Solo,
 };
@@ -72,6 +74,12 @@ fn table(wanted: Cf) -> Vec<Vec<u8>> {
 fn meta(key: &[u8]) -> Vec<Vec<u8>> {
     let stored = phalanx_ledger::Kv::get(MESH.ledger().kv(), Cf::Meta, key).unwrap().unwrap();
     vec![record::unwrap(Cf::Meta, key, &stored).unwrap().to_vec()]
+}
+
+fn cubic_proof() -> Calldata {
+    let proof = include_bytes!("../../circuits/tests/vectors/cubic.proof.json");
+    let public = include_bytes!("../../circuits/tests/vectors/cubic.public.json");
+    Calldata { inputs: public_from_json(public, 1).unwrap(), proof: proof_from_json(proof).unwrap() }
 }
 
 fn beat(height: u64) -> phalanx_types::Beat {
@@ -309,6 +317,12 @@ pub fn samples(decoder: &str) -> Vec<Vec<u8>> {
         "snarkjs_proof" => vec![include_bytes!("../../circuits/tests/vectors/cubic.proof.json").to_vec()],
         "snarkjs_public" => vec![include_bytes!("../../circuits/tests/vectors/cubic.public.json").to_vec()],
         "snarkjs_key" => vec![include_bytes!("../../circuits/tests/vectors/cubic.vk.json").to_vec()],
+        "calldata" => vec![cubic_proof().to_hex().into_bytes()],
+        "zkey" => vec![include_bytes!("../../circuits/tests/vectors/cubic.zkey").to_vec()],
+        "proving_key" => vec![setup_dev(&cubic::circuit(), &[7; 32]).unwrap().encode()],
+        "verifying_key" => {
+            vec![setup_dev(&cubic::circuit(), &[7; 32]).unwrap().verifying_key().encode()]
+        }
         "routed_message" => {
             let place = phalanx_types::agent::Position(vec![1 << 30, -5]);
             Algorithm::ALL.map(|by| Routed::new(by, 1_u32, 2, place.clone()).unwrap().encode()).to_vec()

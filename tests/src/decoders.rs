@@ -4,9 +4,19 @@
 //! without a shape of ours, libp2p's own protocols), or is tested in the binary's
 //! crate, which nothing can depend on (its settings, the head of its log).
 
-use crate::solo;
+use crate::{
+    cubic::{self, Cubic},
+    solo,
+};
 use borsh::{BorshDeserialize, BorshSerialize};
-use phalanx_circuits::{proof_file::ProofFile, snarkjs, witness::Witness};
+use phalanx_circuits::{
+    groth16::{ProvingKey, VerifyingKey},
+    iden3::read_zkey,
+    proof_file::ProofFile,
+    r1cs::Circuit,
+    snarkjs,
+    witness::Witness,
+};
 use phalanx_consensus::wal::check_record;
 use phalanx_consensus::wire::{Lane, Message, SyncRequest, SyncResponse};
 use phalanx_ledger::{
@@ -25,6 +35,7 @@ use phalanx_types::{
     ReceiptIndex, SignedEnvelope, ValidatorSet, decode_exact, encode, frames, key_file, receipt::HiddenField,
     state::Column,
 };
+use std::sync::LazyLock;
 
 /// A decoder under a name; it says whether it took the bytes. It must return on
 /// any input, without a panic, and within memory that is linear in the input. A
@@ -59,6 +70,9 @@ fn message(lane: Lane, bytes: &[u8]) -> bool {
 pub const NUMBER_KEY: [u8; 8] = 7_u64.to_be_bytes();
 /// The size of the tree whose root the tile decoder asks for.
 pub const TILE_SIZE: u64 = 5;
+
+/// The circuit whose keys are read.
+static CUBIC: LazyLock<Circuit<Cubic>> = LazyLock::new(cubic::circuit);
 
 /// All of them.
 pub const DECODERS: &[Decoder] = &[
@@ -209,6 +223,12 @@ pub const DECODERS: &[Decoder] = &[
     ("snarkjs_proof", |bytes| snarkjs::proof_from_json(bytes).is_ok()),
     ("snarkjs_public", |bytes| snarkjs::public_from_json(bytes, 1).is_ok()),
     ("snarkjs_key", |bytes| snarkjs::key_from_json(bytes, 1).is_ok()),
+    ("calldata", |bytes| text(bytes, |text| snarkjs::Calldata::from_hex(text, 1).is_ok())),
+    ("zkey", |bytes| read_zkey(bytes, &CUBIC).is_ok()),
+    ("proving_key", |bytes| ProvingKey::decode(bytes, &CUBIC).is_ok_and(|key| key.encode()[..] == *bytes)),
+    ("verifying_key", |bytes| {
+        VerifyingKey::decode(bytes, &CUBIC).is_ok_and(|key| key.encode()[..] == *bytes)
+    }),
     ("hash", |bytes| text(bytes, |text| text.parse::<Hash>().is_ok_and(|hash| hash.to_string() == text))),
     ("name", |bytes| text(bytes, |text| Name::new(text).is_ok_and(|name| name.as_str() == text))),
 ];

@@ -4,5 +4,14 @@
 //! run twice: by the default suite over seeded mutations, and by coverage-guided
 //! fuzzing through `tests/fuzz`.
 
+/// The small circuit that the decoders of keys know.
+#[allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    missing_docs,
+    reason = "shared with the tests of circuits"
+)]
+#[path = "../../circuits/tests/it/cubic.rs"]
+pub mod cubic;
 pub mod decoders;
 pub mod solo;

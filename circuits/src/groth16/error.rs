@@ -61,6 +61,9 @@ pub enum KeyError {
         /// The hash of the key's circuit.
         found_hash: Hash,
     },
+    /// Phase 2 of the ceremony was left out: everybody can forge proofs under such a key.
+    #[error("gamma is delta: phase 2 of its ceremony was left out, so that everybody can forge with it")]
+    GammaIsDelta,
     /// The key has another number of public inputs than the circuit.
     #[error(
         "a key for {found} public inputs and the constant, where {circuit} has {expected}: it is of another circuit"

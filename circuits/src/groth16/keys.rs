@@ -221,11 +221,14 @@ impl RawKey {
     /// Checks what points on the curves may still lack.
     ///
     /// # Errors
-    /// When a point is infinity or outside of the group.
+    /// When a point is infinity or outside of the group, or phase 2 of its ceremony was left out.
     pub(crate) fn check(&self) -> Result<(), KeyError> {
         for (part, point) in [("beta", self.beta), ("gamma", self.gamma), ("delta", self.delta)] {
             let checked = if point.is_zero() { Err(PointError::Infinity) } else { in_group(point) };
             let _ = checked.map_err(|source| KeyError::Point { part, index: 0, source })?;
+        }
+        if self.gamma == self.delta {
+            return Err(KeyError::GammaIsDelta);
         }
         let list = std::iter::once(("alpha", 0, &self.alpha))
             .chain(self.inputs.iter().enumerate().map(|(index, point)| ("inputs", index, point)));

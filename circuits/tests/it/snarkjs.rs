@@ -101,6 +101,7 @@ fn malformed_files_are_refused() {
         v["IC"].as_array_mut().unwrap().push(last);
     });
     refused(&surplus, &public, &proof, "IC");
+    refused(&changed(|v| v["vk_delta_2"] = v["vk_gamma_2"].clone()), &public, &proof, "phase 2");
     refused(&changed(|v| v["nPublic"] = 2.into()), &public, &proof, "nPublic");
     refused(&changed(|v| drop(v["IC"].as_array_mut().unwrap().pop())), &public, &proof, "IC");
     refused(&changed(|v| v["protocol"] = "fflonk".into()), &public, &proof, "protocol");

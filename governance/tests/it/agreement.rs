@@ -1,8 +1,8 @@
-//! Three verifiers of one proof: ours, snarkjs, and the contract. Each case says what it is
+//! Three verifiers of one proof: ours, snarkjs, and the contract, which `cast` asks too. Each case says what it is
 //! worth, and where snarkjs is known to be lax.
 
 use crate::{
-    anvil::node_modules,
+    anvil::{node_modules, tool},
     verifier::{deployed, proven},
     world::World,
 };
@@ -13,7 +13,10 @@ use phalanx_circuits::{
     r1cs::Circuit,
     snarkjs::{key_from_json, key_to_json, proof_from_json, proof_to_json, public_from_json, public_to_json},
 };
-use phalanx_governance::contracts::verifier::Answer;
+use phalanx_governance::{
+    Address,
+    contracts::{ProofVerifier, verifier::Answer},
+};
 use phalanx_types::Hash;
 use serde_json::{Value, json};
 use std::process::Command;
@@ -159,6 +162,21 @@ fn theirs(key: &str, cases: &[Case]) -> Vec<bool> {
     serde_json::from_slice(&run.stdout).unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&run.stderr)))
 }
 
+/// What `cast call` prints; none when the contract reverts.
+fn by_cast(world: &World, at: Address, circuit: &Hash, public: &[Hash], words: &[Hash]) -> Option<String> {
+    let list = |words: &[Hash]| {
+        let words: Vec<String> = words.iter().map(|word| format!("0x{word}")).collect();
+        format!("[{}]", words.join(","))
+    };
+    let run = Command::new(tool("cast"))
+        .args(["call", &at.to_string(), "verify(bytes32,uint256[],uint256[8])(bool)"])
+        .args([format!("0x{circuit}"), list(public), list(words)])
+        .args(["--rpc-url", &world.anvil.url()])
+        .output()
+        .unwrap();
+    run.status.success().then(|| String::from_utf8_lossy(&run.stdout).trim().to_owned())
+}
+
 #[tokio::test]
 async fn ours_snarkjs_and_the_contract_agree_about_every_proof() {
     let made = proven(2);
@@ -173,7 +191,8 @@ async fn ours_snarkjs_and_the_contract_agree_about_every_proof() {
     let theirs = theirs(&key, &cases);
 
     let world = World::new().await;
-    let verifier = deployed(&world, &made.key).await;
+    let at = deployed(&world, &made.key).await;
+    let verifier = ProofVerifier::new(world.chain.clone(), at);
     let tip = world.tip().await;
     for (case, theirs) in cases.iter().zip(theirs) {
         assert_eq!(ours(&key, case), case.holds, "ours: {}", case.name);
@@ -183,6 +202,8 @@ async fn ours_snarkjs_and_the_contract_agree_about_every_proof() {
         let public: Vec<Hash> = case.public.as_array().unwrap().iter().map(word).collect();
         let answer = verifier.verify(&made.key.circuit, None, &public, &words, tip).await.unwrap();
         assert_eq!(answer == Answer::Holds, case.holds, "the contract: {}: {answer:?}", case.name);
+        let told = by_cast(&world, at, &made.key.circuit, &public, &words);
+        assert_eq!(told.as_deref() == Some("true"), case.holds, "cast: {}: {told:?}", case.name);
         let expected = case.holds || case.snarkjs == Snarkjs::IsLax;
         assert_eq!(theirs, expected, "snarkjs: {}", case.name);
     }

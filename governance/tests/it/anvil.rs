@@ -29,6 +29,11 @@ pub fn tool(name: &str) -> PathBuf {
 pub struct Anvil(anvil::Anvil);
 
 impl Anvil {
+    /// Where it is asked.
+    pub fn url(&self) -> String {
+        self.0.url()
+    }
+
     /// A chain that mines each transaction at once.
     pub fn start() -> Self {
         Self::with(&[])

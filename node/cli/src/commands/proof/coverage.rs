@@ -3,7 +3,11 @@
 use super::report::Verdict;
 use crate::output::Code;
 use anyhow::{Context, Result};
-use phalanx_types::{AgentId, Name, units::CheckpointNumber};
+use phalanx_circuits::{
+    native::{Fr, bytes_of},
+    witness::BoundPolicy,
+};
+use phalanx_types::{AgentId, Hash, Name, units::CheckpointNumber};
 use serde::{Deserialize, Serialize};
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -23,9 +27,15 @@ pub struct Coverage {
     pub policy: Name,
     /// The checkpoint.
     pub checkpoint: CheckpointNumber,
+    /// What the policy roots of the proofs stand for. Which rules there are to prove follows from
+    /// these, as a root shows all its rules, and not from what the agents below list.
+    pub bound: Vec<BoundPolicy>,
     /// The agents.
     pub agents: Vec<Covered>,
 }
+
+/// What binds agents, by root.
+type Bound<'a> = BTreeMap<String, &'a BoundPolicy>;
 
 /// What is proven of one agent.
 #[derive(Serialize, Deserialize)]
@@ -101,55 +111,82 @@ impl Coverage {
     /// Holds the proofs against it. A proof does not show whose it is; that two are of two agents
     /// is shown by their nullifiers, which differ.
     pub fn findings(&self, folder: &Path, verdicts: &[Verdict]) -> Findings {
+        let root = |bound: &BoundPolicy| Some(bytes_of(bound.to_native().ok()?.root()).to_string());
+        let bound: Bound<'_> = self.bound.iter().filter_map(|b| Some((root(b)?, b))).collect();
         let mut spent: BTreeSet<(Name, String)> = BTreeSet::new();
         let mut agents = Vec::new();
         for covered in &self.agents {
             let unproven = covered.missing.iter().next();
             let mut reason = unproven.map(|(constraint, why)| format!("{constraint}: {why}"));
-            if covered.proofs.is_empty() {
-                reason = reason.or_else(|| Some("nothing is proven of it".to_owned()));
-            }
+            let mut roots = BTreeSet::new();
             for (constraint, name) in &covered.proofs {
-                let unheld = self.unheld(folder, verdicts, constraint, name, &mut spent);
-                reason = reason.or_else(|| unheld.map(|why| format!("{constraint}: {why}")));
+                let held = self.held(folder, verdicts, (constraint, name), &bound, &mut spent);
+                match held {
+                    Ok(root) => drop(roots.insert(root)),
+                    Err(why) => reason = reason.or_else(|| Some(format!("{constraint}: {why}"))),
+                }
             }
+            reason = reason.or_else(|| self.unproven(covered, &roots, &bound));
             agents.push(Finding { agent: covered.agent, reason });
         }
         let covered = agents.iter().filter(|finding| finding.reason.is_none()).count();
         Findings { policy: self.policy.clone(), checkpoint: self.checkpoint, covered, agents }
     }
 
-    /// Why a proof does not cover what it is said to; none when it does.
-    fn unheld(
+    /// A rule of the policy that binds an agent and is not proven of it.
+    fn unproven(&self, covered: &Covered, roots: &BTreeSet<String>, bound: &Bound<'_>) -> Option<String> {
+        let mut roots = roots.iter();
+        let (Some(root), None) = (roots.next(), roots.next()) else {
+            let is_none = covered.proofs.is_empty();
+            let why = if is_none { "nothing is proven of it" } else { "its proofs are of several policies" };
+            return Some(why.to_owned());
+        };
+        let rules = bound.get(root).map_or(&[][..], |bound| bound.rules.as_slice());
+        let own = rules.iter().filter(|rule| rule.policy == self.policy);
+        let unproven = own.map(|rule| &rule.constraint).find(|name| !covered.proofs.contains_key(*name));
+        unproven.map(|constraint| format!("{constraint}: nothing is proven of it"))
+    }
+
+    /// The policy root under which a proof shows the rule that it is said to show; or why it does
+    /// not.
+    fn held(
         &self,
         folder: &Path,
         verdicts: &[Verdict],
-        constraint: &Name,
-        name: &str,
+        (constraint, name): (&Name, &String),
+        bound: &Bound<'_>,
         spent: &mut BTreeSet<(Name, String)>,
-    ) -> Option<String> {
+    ) -> Result<String, String> {
         let path = folder.join(name).display().to_string();
-        let Some(verdict) = verdicts.iter().find(|verdict| verdict.name == path) else {
-            return Some(format!("there is no {name}"));
-        };
+        let verdict = verdicts.iter().find(|verdict| verdict.name == path);
+        let verdict = verdict.ok_or_else(|| format!("there is no {name}"))?;
         if verdict.code != Code::Done {
-            return Some(format!("{name} is not valid"));
+            return Err(format!("{name} is not valid"));
         }
-        let openings = verdict.openings.as_ref();
-        let rule = openings.and_then(|o| o.region.as_ref()).and_then(|region| region.rule.as_ref());
-        let is_its = rule.is_some_and(|r| r.policy == self.policy && r.constraint == *constraint);
-        if !is_its || openings.and_then(|o| o.checkpoint) != Some(self.checkpoint) {
-            return Some(format!("{name} is of another rule or checkpoint"));
+        if verdict.openings.as_ref().and_then(|openings| openings.checkpoint) != Some(self.checkpoint) {
+            return Err(format!("{name} is of another checkpoint"));
         }
-        match (verdict.input("policy"), verdict.input("nullifier")) {
-            (Some(policy), _) if policy == phalanx_types::Hash::ZERO.to_string() => {
-                Some(format!("{name} does not claim the agent's policy"))
+        let input = |of: &str| verdict.input(of).ok_or_else(|| format!("{name} is of another statement"));
+        let root = input("policy")?;
+        if root == Hash::ZERO.to_string() {
+            return Err(format!("{name} does not claim the agent's policy"));
+        }
+        let rules = bound.get(&root).map(|bound| &bound.rules);
+        let rules = rules.ok_or_else(|| format!("the policy of {name} is none of those in {FILE}"))?;
+        let rule = rules.iter().find(|rule| rule.policy == self.policy && rule.constraint == *constraint);
+        let rule = rule.and_then(|rule| rule.to_native().ok());
+        let rule = rule.ok_or_else(|| format!("the policy of {name} has no such rule"))?;
+        let shown =
+            [("region", rule.region), ("m", Fr::from(rule.reach.raw())), ("selector", rule.selector.field())];
+        for (of, expected) in shown {
+            if input(of)? != bytes_of(expected).to_string() {
+                return Err(format!("{name} is of another rule"));
             }
-            (_, nullifier) => {
-                let is_new = nullifier.is_some_and(|spends| spent.insert((constraint.clone(), spends)));
-                (!is_new).then(|| format!("{name} is of an agent that another proof is of"))
-            }
         }
+        if !spent.insert((constraint.clone(), input("nullifier")?)) {
+            return Err(format!("{name} is of an agent that another proof is of"));
+        }
+        Ok(root)
     }
 }
 
@@ -175,8 +212,9 @@ impl Findings {
             });
         }
         text.push_str(
-            "  caveat: whom the policy binds, and which proof is of whom, is the word of who made the folder; that the \
-             proofs of a rule are of as many agents is shown\n",
+            "  caveat: whom the policy binds, which proof is of whom and how rules are called is the word of who made the \
+             folder; that the proofs of a rule are of as many agents, and of all rules of their policy, is shown\n  \
+             caveat: constraints of the kinds inside and apart have no circuit, and nothing is shown of them\n",
         );
         text
     }

@@ -17,9 +17,10 @@ use phalanx_circuits::{
     catalog::AnyStatement,
     claim::{ChosenRule, Claim},
     groth16::Prover,
+    native::bytes_of,
     position::Position,
     r1cs::Circuit,
-    witness::{PositionWitness, RuleName, Witness},
+    witness::{BoundPolicy, PositionWitness, RuleName, Witness},
 };
 use phalanx_ledger::Ledger;
 use phalanx_types::{AgentId, Name, units::CheckpointNumber};
@@ -65,10 +66,14 @@ pub fn run(home: &Home, format: Format, args: &Args) -> Result<Code> {
     fs::create_dir_all(out).with_context(|| format!("{} cannot be made", out.display()))?;
     let began = Instant::now();
     let mut agents = Vec::new();
+    let mut policies: BTreeMap<String, BoundPolicy> = BTreeMap::new();
     let mut witnesses: BTreeMap<usize, Vec<(AgentId, zeroize::Zeroizing<Vec<u8>>)>> = BTreeMap::new();
     for id in &bound.agents {
         let json = fetch(home, *id, bound.checkpoint, args.running)?;
-        let dimension = read(&json)?.agent.position.0.len();
+        let witness = read(&json)?;
+        let dimension = witness.agent.position.0.len();
+        let root = bytes_of(witness.policy.to_native()?.root()).to_string();
+        policies.entry(root).or_insert_with(|| witness.policy.clone());
         witnesses.entry(dimension).or_default().push((*id, json));
     }
     for (dimension, of_it) in witnesses {
@@ -87,7 +92,12 @@ pub fn run(home: &Home, format: Format, args: &Args) -> Result<Code> {
         }
     }
     agents.sort_by_key(|covered| covered.agent);
-    let coverage = Coverage { policy: args.policy.clone(), checkpoint: bound.checkpoint, agents };
+    let coverage = Coverage {
+        policy: args.policy.clone(),
+        checkpoint: bound.checkpoint,
+        bound: policies.into_values().collect(),
+        agents,
+    };
     files::write_new(&out.join(FILE), &serde_json::to_vec_pretty(&coverage)?)?;
     let (proofs, whole) = (coverage.proofs(), coverage.whole());
     let code = if whole == coverage.agents.len() { Code::Done } else { Code::Refused };

@@ -13,7 +13,7 @@ use phalanx_circuits::{
 use phalanx_types::{Hash, units::CheckpointNumber};
 use serde::Serialize;
 use serde_json::json;
-use std::{fmt::Write, path::PathBuf};
+use std::{collections::BTreeSet, fmt::Write, path::PathBuf, time::Duration};
 
 /// The worst of several codes is the one that comes first: what was checked and is false
 /// outweighs what is about something else, and that what could not be checked.
@@ -162,21 +162,26 @@ impl Verdict {
                 writeln!(text, "  circuit {} {}\n  {}", trusted.circuit, trusted.circuit_hash, trusted.key());
         }
         for input in &self.inputs {
-            let basis = match input.basis {
-                Basis::Recomputed => "recomputed".to_owned(),
-                Basis::Compared(number) => format!("that of checkpoint {number}"),
-                Basis::Stated => "as stated".to_owned(),
-            };
             let _ = writeln!(
                 text,
-                "  {:<11} {}\n  {:11} {basis}: {}",
+                "  {:<11} {}\n  {:11} {}: {}",
                 input.name,
                 value(input.value),
                 "",
+                basis(input.basis),
                 input.meaning
             );
         }
         text + &self.opened()
+    }
+
+    /// Each public input in a line, and what it rests on.
+    fn values(&self) -> String {
+        let mut text = String::new();
+        for input in &self.inputs {
+            let _ = writeln!(text, "    {:<11} {} ({})", input.name, value(input.value), basis(input.basis));
+        }
+        text
     }
 
     /// What the inputs were recomputed from.
@@ -205,6 +210,31 @@ impl Verdict {
     }
 }
 
+/// What a public input rests on.
+fn basis(basis: Basis) -> String {
+    match basis {
+        Basis::Recomputed => "recomputed".to_owned(),
+        Basis::Compared(number) => format!("that of checkpoint {number}"),
+        Basis::Stated => "as stated".to_owned(),
+    }
+}
+
+/// What the public inputs of each circuit mean, once.
+fn meanings(verdicts: &[Verdict]) -> String {
+    let mut told = BTreeSet::new();
+    let mut text = String::new();
+    for verdict in verdicts {
+        let Some(trusted) = verdict.trusted.as_ref().filter(|_| !verdict.inputs.is_empty()) else { continue };
+        if told.insert(trusted.circuit_hash) {
+            let _ = writeln!(text, "  public inputs of {} {}", trusted.circuit, trusted.circuit_hash);
+            for input in &verdict.inputs {
+                let _ = writeln!(text, "    {:<11} {}", input.name, input.meaning);
+            }
+        }
+    }
+    text
+}
+
 /// A number as people read it: in digits when it has at most 128 bits, else as 32 bytes.
 fn value(element: Fr) -> String {
     let bytes = bytes_of(element);
@@ -217,7 +247,13 @@ fn value(element: Fr) -> String {
 }
 
 /// Prints all verdicts; the exit code of the worst.
-pub fn print(format: Format, verdicts: &[Verdict], coverage: &[Findings], checkpoints: &[PathBuf]) -> Code {
+pub fn print(
+    format: Format,
+    verdicts: &[Verdict],
+    coverage: &[Findings],
+    checkpoints: &[PathBuf],
+    took: Option<Duration>,
+) -> Code {
     let worst = WORST_FIRST.into_iter().find(|code| verdicts.iter().any(|verdict| verdict.code == *code));
     let is_covered = coverage.iter().all(Findings::is_whole);
     let code = worst.unwrap_or(if is_covered { Code::Done } else { Code::Refused });
@@ -226,10 +262,14 @@ pub fn print(format: Format, verdicts: &[Verdict], coverage: &[Findings], checkp
         let mut text = match verdicts {
             [one] => one.details(),
             many => {
-                let lines: String = many.iter().map(|verdict| verdict.line() + "\n").collect();
-                format!("{lines}{valid} of {} are valid\n", many.len())
+                let lines: String =
+                    many.iter().map(|verdict| verdict.line() + "\n" + &verdict.values()).collect();
+                format!("{lines}{valid} of {} are valid\n{}", many.len(), meanings(many))
             }
         };
+        if let Some(took) = took {
+            let _ = writeln!(text, "  checked in {:.2} s, with the keys read", took.as_secs_f64());
+        }
         coverage.iter().for_each(|findings| text.push_str(&findings.words()));
         for path in checkpoints {
             let shown = path.display();

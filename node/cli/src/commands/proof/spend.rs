@@ -65,7 +65,7 @@ pub fn run(home: &Home, format: Format, args: &Args) -> Result<Code> {
     let checkpoint = verify::checkpoint(&args.checkpoint)?;
     let verdict = verify::one(home, &args.key, &args.file, &checkpoint)?;
     if verdict.code != Code::Done {
-        return Ok(report::print(format, &[verdict], &[], &[]));
+        return Ok(report::print(format, &[verdict], &[], &[], None));
     }
     let valid = Valid::of(&verdict)?;
     let spent = block_on(Box::pin(spend(home, args, &valid, &checkpoint)))?;

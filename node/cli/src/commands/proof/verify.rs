@@ -25,6 +25,7 @@ use serde::Deserialize;
 use std::{
     fs,
     path::{Path, PathBuf},
+    time::Instant,
 };
 
 /// Longest checkpoint file in bytes.
@@ -69,6 +70,7 @@ type Found<T> = Result<T, Box<Verdict>>;
 
 /// Runs it.
 pub fn run(home: &Home, format: Format, args: &Args) -> Result<Code> {
+    let began = Instant::now();
     let checkpoints = args.checkpoints.iter().map(|path| checkpoint(path)).collect::<Result<Vec<_>>>()?;
     let mut verdicts = Vec::new();
     let mut given = Vec::new();
@@ -96,7 +98,7 @@ pub fn run(home: &Home, format: Format, args: &Args) -> Result<Code> {
             Coverage::of(folder).map_err(|e| Failure::because(Code::Unreadable, format!("{e:#}")))?;
         coverage.extend(of_folder.map(|of_folder| of_folder.findings(folder, &verdicts)));
     }
-    Ok(report::print(format, &verdicts, &coverage, &args.checkpoints))
+    Ok(report::print(format, &verdicts, &coverage, &args.checkpoints, Some(began.elapsed())))
 }
 
 /// Verifies one proof file about a checkpoint.

@@ -65,6 +65,31 @@ fn a_policy_is_proven_of_every_agent_and_gaps_are_named() {
     let again = again.to_str().unwrap();
     done(&lone, &["proof", "policy", "guards", "--checkpoint", &number, "--out", again]);
 
+    // A rule that is left out, and one that is passed off as another, in the list and in the file.
+    let list = folder.join("coverage.json");
+    let whole = fs::read_to_string(&list).unwrap();
+    let changed: Value = serde_json::from_str(&whole).unwrap();
+    let found = |changed: &Value, why: &str| {
+        fs::write(&list, changed.to_string()).unwrap();
+        let output = lone.phalanx(&verify);
+        assert_eq!(output.status.code(), Some(1), "{why}");
+        let verdict: Value = serde_json::from_str(&stdout(&output)).unwrap();
+        assert_eq!(verdict["coverage"][0]["covered"], AGENTS - 1, "{verdict}");
+        assert!(verdict["coverage"].to_string().contains(why), "{why}: {verdict}");
+    };
+    let mut omitted = changed.clone();
+    omitted["agents"][0]["proofs"].as_object_mut().unwrap().remove("off");
+    found(&omitted, "off: nothing is proven of it");
+    let mut relabelled = changed.clone();
+    let off = relabelled["agents"][0]["proofs"]["off"].as_str().unwrap().to_owned();
+    relabelled["agents"][0]["proofs"]["near"] = off.clone().into();
+    let file_of_off = folder.join(off);
+    let proof = fs::read_to_string(&file_of_off).unwrap();
+    fs::write(&file_of_off, proof.replace("guards/off", "guards/near")).unwrap();
+    found(&relabelled, "is of another rule");
+    fs::write(&file_of_off, proof).unwrap();
+    fs::write(&list, whole).unwrap();
+
     // One proof is gone, one is put in another one's place.
     let mut files: Vec<_> = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.retain(|path| path.file_name().unwrap() != "coverage.json");
