@@ -239,8 +239,9 @@ impl DevChain {
         let words = ["proof", "verify", &proofs, "--checkpoint", &checkpoint, "--against-contract"];
         let verified = shell.run(&words)?;
         let said = String::from_utf8_lossy(&verified.stdout).into_owned();
-        let verdicts: Vec<&str> = said.lines().take(proven.files.len() + 1).collect();
-        shell.all(&words, &verdicts.join("\n"));
+        // The inputs were shown when the proofs were made.
+        let is_verdict = |line: &&str| !line.starts_with(' ') || line.trim_start().starts_with("checked in");
+        shell.all(&words, &said.lines().filter(is_verdict).collect::<Vec<_>>().join("\n"));
         let Some(file) = proven.files.last().filter(|_| verified.status.success()) else { return Ok(false) };
         let file = file.display().to_string();
         let words = ["proof", "spend", &file, "--checkpoint", &checkpoint, "--dev", "--dev-key", "0"];
