@@ -128,10 +128,11 @@ fn main() {
             beat: header.id(),
             signatures: vec![(key.public(), Signature([0; 64]))],
         };
-        bytes.push(prepared.receipts().iter().map(|r| r.canonical_bytes()).collect::<Vec<_>>());
+        let receipts = prepared.receipts();
         let beat = Beat { header, parent_certificate, envelopes: Vec::new(), evidence: Vec::new() };
         ledger.commit(&beat, &certificate, prepared, &set).unwrap();
         took += began.elapsed();
+        bytes.push(receipts.iter().map(|r| r.canonical_bytes()).collect::<Vec<_>>());
     }
 
     let raw = RocksKv::open(&folder.path().join("raw")).unwrap();
