@@ -18,7 +18,7 @@ use libp2p::{
     identity::Keypair,
     multiaddr::Protocol,
     noise, ping,
-    request_response::{self, InboundRequestId, OutboundRequestId, ResponseChannel},
+    request_response::{self, OutboundRequestId, ResponseChannel},
     swarm::{
         DialError, SwarmEvent,
         dial_opts::{DialOpts, PeerCondition},
@@ -26,7 +26,7 @@ use libp2p::{
     tcp, yamux,
 };
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, HashMap},
     time::Duration,
 };
 use tokio::{
@@ -147,7 +147,6 @@ pub(crate) struct Driver {
     unjudged: BTreeMap<u64, Unjudged>,
     unanswered: BTreeMap<u64, (Service, ResponseChannel<Vec<u8>>)>,
     asked: HashMap<OutboundRequestId, Option<(Service, Asker)>>,
-    refused: VecDeque<InboundRequestId>,
 }
 
 impl Driver {
@@ -205,7 +204,6 @@ impl Driver {
             unjudged: BTreeMap::new(),
             unanswered: BTreeMap::new(),
             asked: HashMap::new(),
-            refused: VecDeque::new(),
             limits,
         };
         driver.admit(config.admitted);
@@ -330,7 +328,10 @@ impl Driver {
     fn admit(&mut self, admitted: BTreeMap<PeerKey, String>) {
         for key in self.admitted.keys().filter(|key| !admitted.contains_key(key)) {
             if let Some(id) = key.peer_id() {
-                self.swarm.behaviour_mut().allowed.disallow_peer(id);
+                let behaviour = self.swarm.behaviour_mut();
+                behaviour.allowed.disallow_peer(id);
+                // Who is admitted again begins anew: that is decided, a ban is not.
+                behaviour.blocked.unblock_peer(id);
                 self.peers.remove(&id);
             }
         }
@@ -383,9 +384,12 @@ impl Driver {
 
     fn unban(&mut self, id: PeerId) {
         self.swarm.behaviour_mut().blocked.unblock_peer(id);
-        if let Some(peer) = self.peers.get_mut(&id) {
+        let Some(peer) = self.peers.get_mut(&id) else { return };
+        if self.admitted.contains_key(&peer.key) {
             peer.banned_until = None;
             peer.standing = Standing::default();
+        } else {
+            self.peers.remove(&id);
         }
     }
 
@@ -539,7 +543,8 @@ impl Driver {
     fn on_gossip(&mut self, source: PeerId, id: MessageId, message: gossipsub::Message) {
         let lane = self.topics.get(&message.topic).copied();
         // The author must be admitted too, not only who passes it on.
-        let author = message.source.and_then(|id| self.peers.get(&id).map(|peer| (id, peer.key)));
+        let admitted = |id: &PeerId| self.peers.get(id).filter(|p| self.admitted.contains_key(&p.key));
+        let author = message.source.and_then(|id| admitted(&id).map(|peer| (id, peer.key)));
         let judged = |driver: &mut Self, acceptance| {
             driver.swarm.behaviour_mut().gossip.report_message_validation_result(&id, &source, acceptance);
         };
@@ -581,10 +586,8 @@ impl Driver {
     fn on_ask(&mut self, event: request_response::Event<Vec<u8>, Vec<u8>>) {
         use request_response::{Event, Message};
         match event {
-            Event::Message { peer, message: Message::Request { request, channel, request_id }, .. } => {
+            Event::Message { peer, message: Message::Request { request, channel, .. }, .. } => {
                 if !self.within_rate(peer, peer, request.len()) {
-                    self.refused.push_back(request_id);
-                    self.refused.truncate(UNANSWERED_MAX);
                     return;
                 }
                 match request.split_first() {

@@ -12,28 +12,35 @@ pub const DELAY: Duration = Duration::from_micros(1_000);
 /// Time between drains when the queue is long.
 pub const BUSY_DELAY: Duration = Duration::from_micros(300);
 
+/// Bytes that wait at most.
+pub const QUEUE_BYTES_MAX: usize = 64 << 20;
+
 /// The queue. Time is a [`Duration`] since any fixed point.
 #[derive(Debug)]
 pub struct Pacer {
     queue: VecDeque<Vec<u8>>,
+    bytes: usize,
     len_max: usize,
     drain_bytes_max: usize,
     last_drain: Duration,
 }
 
 impl Pacer {
-    /// An empty queue for at most `len_max` payloads, whose drains have at most
-    /// `drain_bytes_max` bytes.
+    /// An empty queue for at most `len_max` payloads and [`QUEUE_BYTES_MAX`] bytes, whose
+    /// drains have at most `drain_bytes_max` bytes.
     #[must_use]
     pub const fn new(len_max: usize, drain_bytes_max: usize) -> Self {
-        Self { queue: VecDeque::new(), len_max, drain_bytes_max, last_drain: Duration::ZERO }
+        Self { queue: VecDeque::new(), bytes: 0, len_max, drain_bytes_max, last_drain: Duration::ZERO }
     }
 
     /// Adds a payload; false when there is no room, or it is larger than a
     /// drain may be.
     pub fn push(&mut self, payload: Vec<u8>) -> bool {
-        let fits = self.queue.len() < self.len_max && payload.len() + FRAME <= self.drain_bytes_max;
+        let fits = self.queue.len() < self.len_max
+            && self.bytes.saturating_add(payload.len()) <= QUEUE_BYTES_MAX
+            && payload.len() + FRAME <= self.drain_bytes_max;
         if fits {
+            self.bytes += payload.len();
             self.queue.push_back(payload);
         }
         fits
@@ -71,6 +78,7 @@ impl Pacer {
             }
             message.extend_from_slice(&(next.len() as u32).to_le_bytes());
             message.extend_from_slice(next);
+            self.bytes -= next.len();
             self.queue.pop_front();
         }
         Some(message)

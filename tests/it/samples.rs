@@ -8,11 +8,17 @@ use phalanx_circuits::{
     snarkjs::{Calldata, proof_from_json, public_from_json},
     witness::Witness,
 };
+use phalanx_config::MomConfig;
 use phalanx_consensus::{
     Application,
     wire::{Message, PolkaCertificate, RoundCertificate, RoundVote, SyncRequest, SyncResponse},
 };
 use phalanx_geometry::routing::{Algorithm, Message as Routed};
+use phalanx_governance::{
+    Address,
+    contracts::{ChainCommand, ChainMode},
+    safe::{Call, Operation, SafeTx, TxFile, builder::BuilderFile},
+};
 use phalanx_ledger::{Cf, MemoryKv, Witnesses, proof, record, snapshot::PartId};
 use phalanx_p2p::{
     pacer::Pacer,
@@ -28,14 +34,17 @@ use phalanx_replica::{
 };
 use phalanx_tests::{
     cubic,
-    decoders::{NUMBER_KEY, TILE_SIZE},
+    decoders::{NUMBER_KEY, TILE_SIZE, TRACE_JOBS, TRACE_MACHINES},
     solo::Solo,
 };
 use phalanx_types::{
-    AttemptId, Evidence, Hash, Height, JobId, OwnerCommand, ReceiptIndex, Round, encode,
+    AttemptId, Evidence, Hash, Height, JobId, OwnerCommand, PublicKey, ReceiptIndex, Round,
+    cosign::{AccountSignature, CheckpointSignature, CosignQuery, Cosigned},
+    encode,
     job::{CommandLimits, Outcome, OutcomeReport},
     key_file,
     owner::Scope,
+    units::CheckpointNumber,
     vote::{ProposalClaim, Signed, ValidatorMessage, Vote, VoteKind},
 };
 use std::{sync::LazyLock, time::Duration};
@@ -250,6 +259,46 @@ fn statement_proof() -> Vec<u8> {
     claim.prove(&prover, &[8; 32]).unwrap().to_json().into_bytes()
 }
 
+/// A kind, then the payload.
+fn chain_commands() -> Vec<Vec<u8>> {
+    let name = mesh::name;
+    let key = |byte| PublicKey([byte; 32]);
+    let regions = ["a", "b", "c", "d"].into_iter().zip(1..).map(|(r, n)| (name(r), vec![key(n), key(n + 9)]));
+    let commands = [
+        ChainCommand::PauseMesh,
+        ChainCommand::SetSpillover { shard: name("luna"), spillover: vec![name("earth"), name("mars")] },
+        ChainCommand::SetMode { mode: ChainMode::Federated(regions.collect()) },
+        ChainCommand::BanPeer { network_key: key(4), reason: "flöds".into(), until_ms: u64::MAX },
+        ChainCommand::SetPolicy { name: name("night"), document: b"{}".to_vec() },
+    ];
+    commands.iter().map(|command| [&[command.kind()][..], &command.payload()].concat()).collect()
+}
+
+fn owner_tx() -> TxFile {
+    let tx = SafeTx {
+        to: Address([2; 20]),
+        value: Default::default(),
+        data: ChainCommand::PauseMesh.calldata(),
+        operation: Operation::Call,
+        nonce: 7,
+    };
+    TxFile::new(31_337, Address([1; 20]), tx)
+}
+
+fn builder_file() -> Vec<u8> {
+    let file = owner_tx();
+    BuilderFile {
+        chain_id: file.chain_id,
+        safe: Some(file.safe),
+        name: "pause".into(),
+        description: String::new(),
+        calls: vec![Call { to: file.tx.to, value: file.tx.value, data: file.tx.data }],
+        had_checksum: true,
+    }
+    .write(1_700_000_000_000)
+    .into_bytes()
+}
+
 /// Valid bytes for the decoder of this name.
 pub fn samples(decoder: &str) -> Vec<Vec<u8>> {
     let genesis = mesh::genesis();
@@ -273,6 +322,48 @@ pub fn samples(decoder: &str) -> Vec<Vec<u8>> {
         "sync_response" => sync_response(),
         "address_records" => vec![addresses()],
         "gossip_payloads" => vec![vec![], gossip()],
+        "cosign_signatures" => {
+            let signature = |number| CheckpointSignature {
+                number: CheckpointNumber(number),
+                checkpoint: Hash([3; 32]),
+                signature: AccountSignature([4; 64]),
+            };
+            vec![encode(&vec![signature(1)]), encode(&(1..=64).map(signature).collect::<Vec<_>>())]
+        }
+        "cosign_query" => vec![encode(&CosignQuery { from: CheckpointNumber(9), count: 64 })],
+        "cosign_answer" => {
+            let known =
+                Cosigned { checkpoint: Hash([3; 32]), signatures: vec![AccountSignature([4; 64]); 4] };
+            vec![
+                encode(&Vec::<(CheckpointNumber, Cosigned)>::new()),
+                encode(&vec![(CheckpointNumber(9), known)]),
+            ]
+        }
+        "chain_command" => chain_commands(),
+        "owner_tx" => vec![owner_tx().write().unwrap().into_bytes()],
+        "builder_file" => vec![builder_file()],
+        "eip_signature" => vec![[&[1; 32][..], &[2; 32], &[27]].concat()],
+        "policy" => vec![
+            br#"{"binds":"all","constraints":[]}"#.to_vec(),
+            br#"{"binds": {"tenants": ["security"]}, "idle_max_ms": 86400000, "prove": true, "constraints": [
+                {"name": "near-core", "rule": {"within": {"of": "core", "delta_micro": 1500000}}},
+                {"name": "off-mars", "rule": {"beyond": {"of": {"region": "mars"}, "delta_micro": 200000}}},
+                {"name": "at-home", "rule": {"inside": {"regions": ["earth", "luna"]}}},
+                {"name": "alone", "rule": {"apart": {"delta_micro": 250000}}}]}"#
+                .to_vec(),
+        ],
+        "mom_config_toml" => vec![
+            Vec::new(),
+            include_bytes!("../../node/config/tests/examples/geometric_mesh.toml").to_vec(),
+            include_bytes!("../../node/config/tests/examples/federated.toml").to_vec(),
+        ],
+        "mom_config_json" => vec![
+            b"{}".to_vec(),
+            serde_json::to_vec(&MomConfig::default()).unwrap(),
+            include_bytes!("../../node/config/tests/examples/sample.json").to_vec(),
+        ],
+        "trace_machines" => vec![TRACE_MACHINES.to_vec()],
+        "trace_jobs" => vec![TRACE_JOBS.to_vec()],
         "request_frame" => vec![[&5_u32.to_le_bytes()[..], b"bytes"].concat()],
         "log_frames" => vec![log_records().iter().flat_map(|r| phalanx_types::frames::frame(r)).collect()],
         "log_record" => log_records(),

@@ -17,8 +17,15 @@ use phalanx_circuits::{
     snarkjs,
     witness::Witness,
 };
+use phalanx_config::{Format, MomConfig};
 use phalanx_consensus::wal::check_record;
 use phalanx_consensus::wire::{Lane, Message, SyncRequest, SyncResponse};
+use phalanx_devnet::trace::Trace;
+use phalanx_governance::{
+    EcdsaSignature,
+    contracts::ChainCommand,
+    safe::{TxFile, builder::BuilderFile},
+};
 use phalanx_ledger::{
     Batch, Cf, Durability, Kv, MemoryKv, Tip,
     history::{Edge, History, tile_key},
@@ -32,8 +39,13 @@ use phalanx_replica::{checkpoint_file, snapshot};
 use phalanx_routing::wire::{Answer, Directed, Hosted, Told};
 use phalanx_types::{
     Beat, Checkpoint, CommitCertificate, Evidence, Genesis, Hash, JobSpec, Name, OwnerCommand, Receipt,
-    ReceiptIndex, SignedEnvelope, ValidatorSet, decode_exact, encode, frames, key_file, receipt::HiddenField,
+    ReceiptIndex, SignedEnvelope, ValidatorSet,
+    cosign::{self, CosignQuery, Cosigned},
+    decode_exact, encode, frames, key_file,
+    policy::Policy,
+    receipt::HiddenField,
     state::Column,
+    units::CheckpointNumber,
 };
 use std::sync::LazyLock;
 
@@ -70,6 +82,12 @@ fn message(lane: Lane, bytes: &[u8]) -> bool {
 pub const NUMBER_KEY: [u8; 8] = 7_u64.to_be_bytes();
 /// The size of the tree whose root the tile decoder asks for.
 pub const TILE_SIZE: u64 = 5;
+
+/// The other file of a trace of which one is read.
+pub const TRACE_MACHINES: &[u8] = b"sn,cpu_milli,memory_mib,gpu,model\nm,32000,262144,8,V100M16\n";
+/// The same.
+pub const TRACE_JOBS: &[u8] =
+    b"name,cpu_milli,memory_mib,num_gpu,gpu_milli,creation_time,deletion_time\nj,12000,16384,1,460,5,90\n";
 
 /// The circuit whose keys are read.
 static CUBIC: LazyLock<Circuit<Cubic>> = LazyLock::new(cubic::circuit);
@@ -152,6 +170,13 @@ pub const DECODERS: &[Decoder] = &[
         assert!(Hosted::encode_list(&list) == bytes, "one list has two encodings");
         true
     }),
+    ("cosign_signatures", |bytes| {
+        let Ok(batch) = cosign::decode_batch(bytes) else { return false };
+        assert!(encode(&batch) == bytes, "one list has two encodings");
+        true
+    }),
+    ("cosign_query", borsh::<CosignQuery>),
+    ("cosign_answer", borsh::<Vec<(CheckpointNumber, Cosigned)>>),
     ("request_frame", |bytes| first_frame(bytes, 4_096).is_some()),
     // From files of this node.
     ("log_frames", |bytes| {
@@ -172,6 +197,22 @@ pub const DECODERS: &[Decoder] = &[
     ("shim_task", |bytes| serde_json::from_slice::<shim::Task>(bytes).is_ok()),
     ("shim_exit", |bytes| serde_json::from_slice::<shim::Exit>(bytes).is_ok()),
     ("key_file", |bytes| key_file::read(bytes).is_ok()),
+    // From a chain, and for one.
+    ("chain_command", |bytes| {
+        let Some((kind, payload)) = bytes.split_first() else { return false };
+        let Ok(command) = ChainCommand::decode(*kind, payload) else { return false };
+        assert!(command.payload() == payload, "one command has two payloads");
+        let _ = command.check();
+        true
+    }),
+    ("owner_tx", |bytes| {
+        let Ok(file) = TxFile::read(bytes) else { return false };
+        let read = |text: String| TxFile::read(text.as_bytes()).is_ok_and(|again| again == file);
+        assert!(file.write().is_ok_and(read), "what was read is written otherwise");
+        true
+    }),
+    ("builder_file", |bytes| BuilderFile::read(bytes).is_ok()),
+    ("eip_signature", |bytes| EcdsaSignature::from_bytes_strict(bytes).is_ok()),
     // From the store: a record, and the payloads of records.
     ("stored_record", |bytes| record::unwrap(Cf::Receipts, &NUMBER_KEY, bytes).is_ok()),
     ("stored_tip", |bytes| stored::<Tip>(Cf::Meta, b"tip", bytes).is_some()),
@@ -211,6 +252,16 @@ pub const DECODERS: &[Decoder] = &[
         true
     }),
     ("proof_file", |bytes| proof::verify(bytes, &Trust::File).is_ok()),
+    ("policy", |bytes| Policy::parse(bytes).is_ok()),
+    ("mom_config_toml", |bytes| text(bytes, |text| MomConfig::parse(text, Format::Toml, "m").is_ok())),
+    ("mom_config_json", |bytes| text(bytes, |text| MomConfig::parse(text, Format::Json, "m").is_ok())),
+    ("trace_machines", |bytes| Trace::parse(bytes, TRACE_JOBS).is_ok()),
+    ("trace_jobs", |bytes| {
+        let Ok(trace) = Trace::parse(TRACE_MACHINES, bytes) else { return false };
+        let (tenant, shards) = (Name::new("t"), Name::new("earth").map(|name| vec![name]));
+        let (Ok(tenant), Ok(shards)) = (tenant, shards) else { return false };
+        trace.jobs(&tenant, &shards, Some(0.5)).is_ok()
+    }),
     ("genesis_json", |bytes| Genesis::from_json(bytes).is_ok()),
     ("job_list", |bytes| serde_json::from_slice::<Vec<JobSpec>>(bytes).is_ok()),
     ("owner_command", |bytes| serde_json::from_slice::<OwnerCommand>(bytes).is_ok()),

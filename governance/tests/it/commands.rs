@@ -22,7 +22,8 @@ fn name(text: &str) -> Name {
 fn every_kind() -> Vec<ChainCommand> {
     let key = |byte| PublicKey([byte; 32]);
     let keys = vec![key(1), key(2)];
-    let regions = ["earth", "luna", "mars", "venus"].map(|r| (name(r), keys.clone())).to_vec();
+    let regions = ["earth", "luna", "mars", "venus"].into_iter().zip(1..);
+    let regions = regions.map(|(region, byte)| (name(region), vec![key(byte), key(byte + 10)])).collect();
     let limits = TenantLimits {
         jobs_max: 1,
         agents_max: 2,

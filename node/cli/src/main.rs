@@ -9,6 +9,7 @@ mod home;
 mod output;
 mod proofs;
 mod runtime;
+mod stop;
 mod witnesses;
 
 use clap::{Parser, Subcommand};

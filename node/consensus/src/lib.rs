@@ -1,5 +1,5 @@
-//! Orders beats: drives the BFT core, its write-ahead log and sync; weights and
-//! network are traits.
+//! Orders beats: drives the BFT core, its write-ahead log and sync. The network and the
+//! application, which says who votes with which weight, are traits or events.
 //!
 //! [`Consensus`] is one node's part in the agreement. It is sans-IO: events go
 //! in with the time, outputs come out. What must happen in order with them (a

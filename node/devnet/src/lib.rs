@@ -7,6 +7,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 pub mod anvil;
+mod judgement;
 mod processes;
 mod run;
 mod submit;
@@ -15,8 +16,9 @@ mod watch;
 mod workload;
 
 pub use anvil::{Anvil, anvil_in};
+pub use judgement::{Judgement, Roots};
 pub use processes::{Devnet, DevnetError, NodeSpec, PortBlock};
-pub use run::{Judgement, Outage, Roots, Run, compare_roots, run};
+pub use run::{Outage, Run, compare_roots, run};
 pub use submit::{Submitted, Submitter};
 pub use watch::{Outcomes, Watch};
 pub use workload::{Planned, mixed};

@@ -64,6 +64,12 @@ pub enum DevnetError {
     /// A node answered something unexpected, or not at all.
     #[error(transparent)]
     Client(#[from] ClientError),
+    /// A node answered something that no node of this version answers.
+    #[error("a node answered {what}; is it of this version?")]
+    Odd {
+        /// What.
+        what: String,
+    },
     /// Something did not happen in time.
     #[error(
         "{what} did not happen within {seconds} s; the nodes' logs are in node.log of their home folders"
@@ -214,34 +220,26 @@ impl Devnet {
         }
     }
 
-    /// Asks a node to stop; gives the time it took, or nothing when it had to be
-    /// killed after `patience`.
-    pub async fn stop(&mut self, index: usize, patience: Duration) -> Option<Duration> {
-        let mut child = self.nodes.get_mut(index).and_then(|n| n.child.take())?;
-        let began = Instant::now();
-        if let Some(pid) = child.id().and_then(|pid| i32::try_from(pid).ok()) {
-            let _ = kill(Pid::from_raw(pid), Signal::SIGTERM);
-        }
-        match tokio::time::timeout(patience, child.wait()).await {
-            Ok(_) => Some(began.elapsed()),
-            Err(_) => {
-                let _ = child.kill().await;
-                None
-            }
-        }
-    }
-
-    /// Asks all nodes to stop; gives the names of those that had to be killed.
+    /// Asks all nodes to stop, which must all have ended well within `patience` of that; says
+    /// of each one that had to be killed, or ended with a failure, what it did.
     pub async fn stop_all(&mut self, patience: Duration) -> Vec<String> {
         (0..self.nodes.len()).for_each(|index| self.signal(index, Signal::SIGTERM));
-        let mut killed = Vec::new();
-        for index in 0..self.nodes.len() {
-            let name = self.nodes.get(index).filter(|n| n.child.is_some()).map(|n| n.spec.name.clone());
-            if let (Some(name), None) = (name, self.stop(index, patience).await) {
-                killed.push(name);
+        let deadline = tokio::time::Instant::now() + patience;
+        let mut wrong = Vec::new();
+        for node in &mut self.nodes {
+            let Some(mut child) = node.child.take() else { continue };
+            let name = &node.spec.name;
+            match tokio::time::timeout_at(deadline, child.wait()).await {
+                Ok(Ok(status)) if status.success() => {}
+                Ok(Ok(status)) => wrong.push(format!("{name} ended with {status}")),
+                Ok(Err(error)) => wrong.push(format!("{name}: {error}")),
+                Err(_) => {
+                    let _ = child.kill().await;
+                    wrong.push(format!("{name} had to be killed after {} s", patience.as_secs()));
+                }
             }
         }
-        killed
+        wrong
     }
 
     /// Fails when a node that was started has ended.

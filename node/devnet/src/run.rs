@@ -1,6 +1,7 @@
 //! The main job: start a mesh, give it work, watch it, judge it.
 
 use crate::{
+    judgement::{Judgement, Roots, judge},
     processes::{Devnet, DevnetError},
     submit::Submitter,
     watch::{Outcomes, Watch},
@@ -11,7 +12,7 @@ use phalanx_api::Client;
 use phalanx_types::{Hash, SigningKey};
 use serde_json::Value;
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::HashMap,
     io::{IsTerminal, Write},
     time::{Duration, Instant},
 };
@@ -54,94 +55,9 @@ pub struct Run {
     pub patience: Duration,
     /// What goes wrong meanwhile.
     pub outage: Option<Outage>,
-}
-
-/// Header of one height at every node.
-#[derive(Clone, Debug)]
-pub struct Roots {
-    /// The height.
-    pub height: u64,
-    /// Each node's beat id, app hash and receipts root there.
-    pub nodes: Vec<[String; 3]>,
-}
-
-impl Roots {
-    /// Whether all nodes have the same.
-    #[must_use]
-    pub fn agree(&self) -> bool {
-        self.nodes.windows(2).all(|pair| pair.first() == pair.last())
-    }
-}
-
-/// What came of a run.
-#[derive(Debug)]
-pub struct Judgement {
-    /// Jobs that ended as they should.
-    pub as_expected: usize,
-    /// Jobs that ended otherwise or not at all: label, expected, found.
-    pub otherwise: Vec<(String, String, String)>,
-    /// How many jobs ended in each state.
-    pub states: BTreeMap<String, usize>,
-    /// From the first submission to the last end.
-    pub took: Duration,
-    /// Median and 99th percentile of mesh time from acceptance to end, in ms.
-    pub turnaround_ms: [u64; 2],
-    /// What was seen.
-    pub outcomes: Outcomes,
-    /// All nodes at one height.
-    pub roots: Roots,
-    /// Receipt of the end of the last job.
-    pub receipt: Option<u64>,
-    /// The outage that took place.
-    pub outage: Option<Outage>,
-}
-
-impl Judgement {
-    /// Whether all jobs ended as they should and all nodes agree.
-    #[must_use]
-    pub fn is_good(&self) -> bool {
-        self.otherwise.is_empty() && self.roots.agree()
-    }
-
-    /// A table for people.
-    #[must_use]
-    pub fn table(&self, names: &[String]) -> String {
-        let mut table = comfy_table::Table::new();
-        table.load_preset(comfy_table::presets::NOTHING);
-        let states: Vec<String> = self.states.iter().map(|(state, n)| format!("{n} {state}")).collect();
-        let jobs = self.as_expected + self.otherwise.len();
-        let seconds = self.took.as_secs_f64().max(0.001);
-        let kinds = |word: &str| self.outcomes.kinds.get(word).copied().unwrap_or(0).to_string();
-        let receipts: u64 = self.outcomes.kinds.values().sum();
-        let rows = [
-            ("jobs as expected", format!("{} of {jobs} ({})", self.as_expected, states.join(", "))),
-            ("took", format!("{seconds:.1} s, {:.0} jobs/s", jobs as f64 / seconds)),
-            (
-                "acceptance to end",
-                format!("median {} ms, p99 {} ms", self.turnaround_ms[0], self.turnaround_ms[1]),
-            ),
-            ("beats", format!("{} (to height {})", self.outcomes.beats, self.outcomes.height)),
-            ("receipts", format!("{receipts}, {:.0}/s", receipts as f64 / seconds)),
-            ("spilled, re-queued", format!("{}, {}", kinds("job_spilled"), kinds("job_requeued"))),
-        ];
-        for (name, value) in rows {
-            table.add_row([name.to_owned(), value]);
-        }
-        if let Some(Outage { node, at, lasts }) = self.outage {
-            let name = names.get(node).map_or("", String::as_str);
-            let (from, until) = (at.as_secs(), (at + lasts).as_secs());
-            table.add_row(["outage".to_owned(), format!("{name}: killed at {from} s, back at {until} s")]);
-        }
-        for (name, [beat, app, _]) in names.iter().zip(&self.roots.nodes) {
-            let short = |hash: &str| hash.chars().take(16).collect::<String>();
-            table.add_row([
-                format!("{name} at {}", self.roots.height),
-                format!("beat {} root {}", short(beat), short(app)),
-            ]);
-        }
-        let verdict = if self.roots.agree() { "all nodes have the same root" } else { "THE NODES DISAGREE" };
-        format!("{table}\n{verdict}")
-    }
+    /// Whether the jobs are more than the shards hold, so that some must spill over, and
+    /// with an outage some must be queued again.
+    pub is_overfull: bool,
 }
 
 fn number(value: &Value, name: &str) -> u64 {
@@ -164,10 +80,11 @@ pub async fn compare_roots(clients: &[Client]) -> Result<Roots, DevnetError> {
         loop {
             match client.get(&format!("/v1/beats/{height}")).await {
                 Ok(beat) => {
-                    let text = |path: &str| {
-                        beat.pointer(path).and_then(Value::as_str).unwrap_or_default().to_owned()
+                    let text = |path: &str| match beat.pointer(path).and_then(Value::as_str) {
+                        Some(text) => Ok(text.to_owned()),
+                        None => Err(DevnetError::Odd { what: format!("beat {height} without {path}") }),
                     };
-                    nodes.push([text("/id"), text("/header/app_hash"), text("/header/receipts_root")]);
+                    nodes.push([text("/id")?, text("/header/app_hash")?, text("/header/receipts_root")?]);
                     break;
                 }
                 Err(_) if began.elapsed() < SAME_HEIGHT_WITHIN => {
@@ -295,53 +212,11 @@ pub async fn run(devnet: &mut Devnet, plan: &Run) -> Result<Judgement, DevnetErr
     if let (Some(true), Some(outage)) = (is_away, plan.outage) {
         devnet.start(outage.node)?;
     }
+    let outage = plan.outage.filter(|_| is_away.is_some());
     let roots = compare_roots(&clients).await?;
     let outcomes = watch.known().clone();
     if let Some(bar) = progress.bar {
         bar.finish_and_clear();
     }
-    Ok(judge(plan, &ids, outcomes, took, roots))
-}
-
-fn judge(
-    plan: &Run,
-    ids: &HashMap<String, usize>,
-    outcomes: Outcomes,
-    took: Duration,
-    roots: Roots,
-) -> Judgement {
-    let mut found: Vec<&str> = vec!["not ended"; plan.jobs.len()];
-    let mut turnarounds = Vec::new();
-    let mut states = BTreeMap::new();
-    for (id, (state, turnaround)) in &outcomes.ended {
-        let Some(place) = ids.get(id).and_then(|planned| found.get_mut(*planned)) else { continue };
-        *place = state;
-        turnarounds.push(*turnaround);
-        *states.entry(state.clone()).or_default() += 1;
-    }
-    let otherwise: Vec<(String, String, String)> = plan
-        .jobs
-        .iter()
-        .zip(found)
-        .filter(|(job, found)| job.expected != *found)
-        .map(|(job, found)| (job.spec.label.clone(), job.expected.to_owned(), found.to_owned()))
-        .collect();
-    turnarounds.sort_unstable();
-    let at = |percent: usize| {
-        turnarounds
-            .get((turnarounds.len() * percent / 100).min(turnarounds.len().saturating_sub(1)))
-            .copied()
-            .unwrap_or(0)
-    };
-    Judgement {
-        as_expected: plan.jobs.len() - otherwise.len(),
-        otherwise,
-        states,
-        took,
-        turnaround_ms: [at(50), at(99)],
-        receipt: outcomes.receipts.values().max().copied(),
-        outcomes,
-        roots,
-        outage: plan.outage.filter(|outage| outage.at <= took),
-    }
+    Ok(judge(plan, &ids, outcomes, took, roots, outage))
 }

@@ -104,8 +104,14 @@ fn read<T: for<'de> Deserialize<'de>>(folder: &Path, part: &str) -> Result<Vec<T
         .collect();
     files.sort();
     let file = files.first().ok_or_else(|| fail(folder, format!("no file *{part}*.csv")))?;
-    let mut reader = csv::Reader::from_path(file).map_err(|e| fail(file, e.to_string()))?;
-    reader.deserialize().collect::<Result<_, _>>().map_err(|e| fail(file, e.to_string()))
+    let bytes = std::fs::read(file).map_err(|e| fail(file, e.to_string()))?;
+    rows(&file.display().to_string(), &bytes)
+}
+
+/// The rows of a CSV file.
+fn rows<T: for<'de> Deserialize<'de>>(file: &str, bytes: &[u8]) -> Result<Vec<T>, TraceError> {
+    let fail = |error: csv::Error| TraceError::File { file: file.to_owned(), error: error.to_string() };
+    csv::Reader::from_reader(bytes).deserialize().collect::<Result<_, _>>().map_err(fail)
 }
 
 impl Trace {
@@ -114,8 +120,18 @@ impl Trace {
     /// # Errors
     /// See [`TraceError`].
     pub fn read(folder: &Path) -> Result<Self, TraceError> {
-        let machines: Vec<Machine> = read(folder, "node_list")?;
-        let mut jobs: Vec<Pod> = read(folder, "pod_list")?;
+        Self::of(read(folder, "node_list")?, read(folder, "pod_list")?)
+    }
+
+    /// Reads the contents of the two files.
+    ///
+    /// # Errors
+    /// See [`TraceError`].
+    pub fn parse(machines: &[u8], jobs: &[u8]) -> Result<Self, TraceError> {
+        Self::of(rows("node_list", machines)?, rows("pod_list", jobs)?)
+    }
+
+    fn of(machines: Vec<Machine>, mut jobs: Vec<Pod>) -> Result<Self, TraceError> {
         if machines.is_empty() || jobs.is_empty() {
             return Err(TraceError::Empty { machines: machines.len(), jobs: jobs.len() });
         }

@@ -20,14 +20,33 @@ pub struct Planetary {
 /// Name, queue budget, latency budget in ms, spillover, specialties.
 type ShardRow = (&'static str, u32, u32, &'static [&'static str], &'static [&'static str]);
 
-/// The shard specification of the architecture dossier. The specialties stand
-/// in the words that workers use for their capabilities.
+/// The shard specification of the architecture dossier.
 const SHARDS: [ShardRow; 4] = [
-    ("earth", 6_000, 120, &["luna", "mars"], &["finance", "compliance", "general"]),
-    ("luna", 2_400, 180, &["earth"], &["navigation", "logistics"]),
-    ("mars", 4_000, 420, &["earth", "helios"], &["manufacturing", "terraforming"]),
-    ("helios", 2_200, 850, &["mars"], &["gpu", "astronomy"]),
+    ("earth", 6_000, 120, &["luna", "mars"], &["Finance", "compliance", "high-trust orchestration"]),
+    ("luna", 2_400, 180, &["earth"], &["Navigation", "orbital logistics"]),
+    ("mars", 4_000, 420, &["earth", "helios"], &["Manufacturing", "terraforming"]),
+    ("helios", 2_200, 850, &["mars"], &["GPU-intensive analytics", "solar observation"]),
 ];
+
+/// What the dossier calls a shard's specialty, and the capability by which its workers and
+/// jobs say so.
+const SPECIALTIES: [(&str, &str); 9] = [
+    ("Finance", "finance"),
+    ("compliance", "compliance"),
+    ("high-trust orchestration", "general"),
+    ("Navigation", "navigation"),
+    ("orbital logistics", "logistics"),
+    ("Manufacturing", "manufacturing"),
+    ("terraforming", "terraforming"),
+    ("GPU-intensive analytics", "gpu"),
+    ("solar observation", "astronomy"),
+];
+
+/// The capabilities that stand for specialties.
+fn capabilities(specialties: &[&str]) -> Result<std::collections::BTreeSet<Name>, DecodeError> {
+    let known = SPECIALTIES.iter().filter(|(word, _)| specialties.contains(word));
+    known.map(|(_, capability)| Name::new(capability)).collect()
+}
 
 /// Name, region, capacity, max concurrency, heartbeat in s, capabilities.
 type WorkerRow = (&'static str, &'static str, u32, u32, u32, &'static [&'static str]);
@@ -74,7 +93,7 @@ pub fn planetary() -> Result<Planetary, DecodeError> {
             queue_budget,
             latency_budget_ms,
             spillover: names(spillover)?,
-            specialties: names(specialties)?.into_iter().collect(),
+            specialties: capabilities(specialties)?,
         });
         latencies.push(LatencyEntry { from: Name::new(name)?, to: Name::new(name)?, latency_ms: LOCAL_MS });
     }
@@ -113,11 +132,55 @@ mod tests {
     #[test]
     fn the_planetary_fabric_is_the_dossiers() {
         let planetary = planetary().unwrap();
-        assert_eq!(planetary.shards.len(), 4);
-        assert_eq!(planetary.workers.len(), 6);
-        let mars = planetary.shards.iter().find(|s| s.name.as_str() == "mars").unwrap();
-        assert_eq!((mars.queue_budget, mars.latency_budget_ms), (4_000, 420));
-        let helios = planetary.workers.iter().find(|w| w.worker.as_str() == "helios.solaris-array").unwrap();
-        assert_eq!((helios.capacity, helios.max_concurrency, helios.heartbeat_interval_ms), (28, 18, 9_000));
+        let list =
+            |names: &mut dyn Iterator<Item = &Name>| names.map(Name::as_str).collect::<Vec<_>>().join(" ");
+        let shards: Vec<String> = planetary
+            .shards
+            .iter()
+            .map(|s| {
+                let (to, of) = (list(&mut s.spillover.iter()), list(&mut s.specialties.iter()));
+                format!("{} {} {} ms, to {to}, {of}", s.name, s.queue_budget, s.latency_budget_ms)
+            })
+            .collect();
+        assert_eq!(
+            shards,
+            [
+                "earth 6000 120 ms, to luna mars, compliance finance general",
+                "luna 2400 180 ms, to earth, logistics navigation",
+                "mars 4000 420 ms, to earth helios, manufacturing terraforming",
+                "helios 2200 850 ms, to mars, astronomy gpu",
+            ]
+        );
+        let workers: Vec<String> = planetary
+            .workers
+            .iter()
+            .map(|w| {
+                let (seconds, can) = (w.heartbeat_interval_ms / 1_000, list(&mut w.capabilities.iter()));
+                format!("{} {} {} {} {seconds} s, {can}", w.worker, w.region, w.capacity, w.max_concurrency)
+            })
+            .collect();
+        assert_eq!(
+            workers,
+            [
+                "earth.core-alpha earth 24 24 12 s, compliance finance general",
+                "earth.edge-europa earth 16 12 18 s, edge iot logistics",
+                "luna.nav-station luna 12 10 18 s, navigation observation",
+                "mars.regolith-cradle mars 18 14 20 s, manufacturing terraforming",
+                "mars.gpu-helion mars 32 20 10 s, gpu simulation vision",
+                "helios.solaris-array helios 28 18 9 s, astronomy gpu",
+            ]
+        );
+    }
+
+    #[test]
+    fn every_specialty_stands_for_a_capability_that_some_worker_has() {
+        let planetary = planetary().unwrap();
+        for (.., specialties) in SHARDS {
+            assert_eq!(capabilities(specialties).unwrap().len(), specialties.len());
+        }
+        for (specialty, capability) in SPECIALTIES {
+            let can = |w: &WorkerOffer| w.capabilities.iter().any(|c| c.as_str() == capability);
+            assert!(planetary.workers.iter().any(can), "nobody can do {specialty}");
+        }
     }
 }

@@ -10,7 +10,7 @@ use crate::{
 use phalanx_types::{
     Hash, Name, Observation, OwnerCommand, PublicKey, ReceiptKind, Validator, Weight, encode,
     owner::{PAYLOAD_LEN_MAX, POLICY_LEN_MAX, REASON_LEN_MAX, SHARD_WEIGHT_PPM_MAX, Scope},
-    params::{Mode, Verification},
+    params::{COORDINATORS_MIN, Mode, ModeError, Verification},
     registry::set_hash,
     shard::{SHARDS_MAX, ShardSpec},
     tags,
@@ -73,7 +73,7 @@ impl Fabric {
                 self.check_mode(mode)?;
                 let mut after = self.clone();
                 after.settings.mode = mode.clone();
-                after.check_quorum("the mode")
+                after.check_quorum(self, "the mode")
             }
             OwnerCommand::SetTenant { tenant } if tenant.keys.len() > TENANT_KEYS_MAX => {
                 bad("keys", format!("at most {TENANT_KEYS_MAX}"))
@@ -92,7 +92,7 @@ impl Fabric {
                 if after.validators.remove(vote_key).is_none() {
                     return Err(Refusal::Unknown { what: "validator", which: vote_key.to_string() });
                 }
-                after.check_quorum("the removal")
+                after.check_quorum(self, "the removal")
             }
             OwnerCommand::RevokeWorker { worker } if !self.approvals.contains(worker) => {
                 Err(Refusal::Unknown { what: "approved worker", which: worker.to_string() })
@@ -157,7 +157,7 @@ impl Fabric {
         }
         let mut after = self.clone();
         after.replace_validators(validators.to_vec());
-        after.check_quorum("the new set")
+        after.check_quorum(self, "the new set")
     }
 
     /// Those that stay as they are keep their standing.
@@ -193,29 +193,25 @@ impl Fabric {
     }
 
     fn check_mode(&self, mode: &Mode) -> Result<(), Refusal> {
-        let named: Vec<&PublicKey> = match mode {
-            Mode::Centralized { succession } => {
-                if succession.is_empty() {
-                    return bad("succession", "at least one validator");
-                }
-                succession.iter().collect()
+        match mode.check(|key| self.validators.get(key).map(|v| &v.entry.region)) {
+            Ok(()) => Ok(()),
+            Err(ModeError::Unknown(key)) => {
+                Err(Refusal::Unknown { what: "validator", which: key.to_string() })
             }
-            Mode::Federated { coordinators } => {
-                if coordinators.len() < 4 || coordinators.values().any(Vec::is_empty) {
-                    return bad("coordinators", "at least four regions, each with at least one");
-                }
-                coordinators.values().flatten().collect()
-            }
-            Mode::FullyDistributed | Mode::GeometricMesh => Vec::new(),
-        };
-        match named.into_iter().find(|key| !self.validators.contains(key)) {
-            Some(key) => Err(Refusal::Unknown { what: "validator", which: key.to_string() }),
-            None => Ok(()),
+            Err(error) => bad("mode", error.to_string()),
         }
     }
 
-    /// Whether, after a change, validators that are there could decide alone.
-    fn check_quorum(&self, what: &str) -> Result<(), Refusal> {
+    /// Whether, after a change, validators that are there could decide alone, and a
+    /// federation is not made smaller than one that bears a fault.
+    fn check_quorum(&self, before: &Self, what: &str) -> Result<(), Refusal> {
+        let [now, then] = [self, before].map(|state| state.coordinators());
+        if now < COORDINATORS_MIN && now < then {
+            return Err(Refusal::NoQuorum(format!(
+                "{what} leaves a federation of {now} coordinators, where at least {COORDINATORS_MIN} are \
+                 needed: set another mode, or other coordinators, before"
+            )));
+        }
         let next = self.settings.height.saturating_add(2);
         if self.set_for(&self.settings.mode, next).is_none() {
             return Err(Refusal::NoQuorum(format!("{what} leaves nobody to vote")));

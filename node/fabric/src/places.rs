@@ -4,8 +4,8 @@
 //!   are looked at anew in the beat that closes a checkpoint, and stay until they would move by more than [`STILL`]: so a set
 //!   of validators lasts, and whoever joins has few hand-overs to check.
 //! - **P2** A region's place follows from the agreed latencies, and a latency is agreed by
-//!   more than two thirds of the weight of both its regions: a liar can make its own region
-//!   look farther from another, never nearer.
+//!   more than two thirds of the weight of both its regions: liars with less than half of
+//!   that can make their own region look farther from another, never nearer.
 //! - **P3** The focus is the mean of the places of all work that waits or runs; the origin
 //!   when there is none.
 //! - **P4** While there is no focus, before the first checkpoint, all weigh alike.
@@ -36,6 +36,37 @@ const FOCUS: &str = "";
 
 pub(crate) fn ball() -> Ball {
     Ball::new(Curvature::ONE)
+}
+
+/// How much a vote weighs, before the set caps it so that no third of the voters holds a
+/// third of the weight.
+pub(crate) trait WeightFunction {
+    /// The weight of this voter: any number, the same on every node.
+    fn weight(&self, voter: &Validator) -> u64;
+}
+
+/// All weigh alike.
+struct Equal;
+
+impl WeightFunction for Equal {
+    fn weight(&self, _: &Validator) -> u64 {
+        1
+    }
+}
+
+/// The nearer to the work, the more; whoever has no place weighs as in [`Equal`].
+struct ByDistance<'a> {
+    fabric: &'a Fabric,
+    focus: &'a Position,
+}
+
+impl WeightFunction for ByDistance<'_> {
+    fn weight(&self, voter: &Validator) -> u64 {
+        let decay = self.fabric.settings.params.vote_decay_ppm;
+        let place = self.fabric.place(&voter.region);
+        let weight = place.and_then(|place| weights::raw_weight(&ball(), decay, place, self.focus).ok());
+        weight.map_or(1, |weight| weight.0)
+    }
 }
 
 impl Index {
@@ -171,14 +202,12 @@ impl Fabric {
         self.put_place(FOCUS.to_owned(), mean.position()?)
     }
 
-    /// The weight of each of these votes under a mode, not yet capped.
-    pub(crate) fn vote_weights(&self, mode: &Mode, voters: &[Validator]) -> Vec<u64> {
-        let focus = self.focus().filter(|_| matches!(mode, Mode::GeometricMesh));
-        let weight = |voter: &Validator| {
-            let (focus, place) = (focus?, self.place(&voter.region)?);
-            weights::raw_weight(&ball(), self.settings.params.vote_decay_ppm, place, focus).ok()
-        };
-        voters.iter().map(|voter| weight(voter).map_or(1, |weight| weight.0)).collect()
+    /// How votes weigh under a mode.
+    pub(crate) fn weight_function(&self, mode: &Mode) -> Box<dyn WeightFunction + '_> {
+        match (mode, self.focus()) {
+            (Mode::GeometricMesh, Some(focus)) => Box::new(ByDistance { fabric: self, focus }),
+            _ => Box::new(Equal),
+        }
     }
 
     /// The voters, the most central first, ties by key; as they come while there is no

@@ -9,11 +9,12 @@
 
 use crate::{Fabric, Refusal, admission::bad, places::ball};
 use borsh::{BorshDeserialize, BorshSerialize};
+use phalanx_circuits::native::RULES_MAX;
 use phalanx_geometry::{Curvature, Error, Mean, Point, Reach, is_beyond, is_within, placing};
 use phalanx_types::{
     AgentSpec, Name,
     agent::Position,
-    policy::{Anchor, Policy, Rule},
+    policy::{Anchor, Constraint, Policy, Rule},
 };
 
 /// How often a point is pushed back to where a constraint holds, before the search for
@@ -65,6 +66,13 @@ impl Declared {
                  what is wrong with a file",
             );
         };
+        let is_provable = |c: &&Constraint| matches!(c.rule, Rule::Within { .. } | Rule::Beyond { .. });
+        if policy.prove && policy.constraints.iter().filter(is_provable).count() > RULES_MAX {
+            return bad(
+                "document",
+                format!("a policy that is to be proven has at most {RULES_MAX} rules within and beyond"),
+            );
+        }
         let reaches = policy.constraints.iter().map(|c| reach_of(&c.rule)).collect::<Result<_, _>>();
         match reaches {
             Ok(reaches) => Ok(Self { version, policy, reaches }),

@@ -9,11 +9,12 @@ use crate::{
 use phalanx_circuits::native::{AgentState, Openings};
 use phalanx_types::{
     AgentId, AgentSpec, Evidence, GpuRequest, JobId, JobSpec, MicroUnits, Name, Operation, Outcome,
-    OwnerCommand, PublicKey, WorkerOffer,
+    OwnerCommand, PublicKey, ReceiptKind, WorkerOffer,
     agent::Wish,
     job::WorkloadType,
     owner::Scope,
     policy::{Anchor, Binds, Constraint, Policy, Rule},
+    receipt::Field,
     shard::LatencyEntry,
     tenant::{Quota, Tenant},
 };
@@ -269,7 +270,9 @@ fn apply(world: &mut World, events: &[Event], step_ms: u64, round: u32, evidence
     let before = world.fabric.clone();
     let applied = world.beat_of(step_ms, &signed, evidence);
     // Places move with a checkpoint, under those who have moved before it in the same beat.
-    if !applied.checkpoint_due {
+    if applied.checkpoint_due {
+        check_patrolled(&before, &applied, &world.fabric);
+    } else {
         check_obeyed(&before, &world.fabric);
     }
     check_opened(&before, &applied, &world.fabric);
@@ -308,13 +311,15 @@ fn check_opened(before: &Fabric, applied: &crate::Applied, after: &Fabric) {
     }
 }
 
+/// Whether what a policy says of an agent changes with where others are.
+fn moves_with_others((_, declared): (&Name, &crate::Declared)) -> bool {
+    declared.policy.constraints.iter().any(|c| matches!(c.rule, Rule::Apart { .. }))
+}
+
 /// C2: who was placed or moved in a beat is where it may be; only who was where it must
 /// not be may still be on its way back. Constraints that move with others are left out.
 fn check_obeyed(before: &Fabric, after: &Fabric) {
-    let is_moving = |(_, declared): (&Name, &crate::Declared)| {
-        declared.policy.constraints.iter().any(|c| matches!(c.rule, Rule::Apart { .. }))
-    };
-    if after.policies().any(is_moving) {
+    if after.policies().any(moves_with_others) {
         return;
     }
     let broken = |agent: &crate::Agent, worker: &Name| {
@@ -329,6 +334,24 @@ fn check_obeyed(before: &Fabric, after: &Fabric) {
         let was_broken = old
             .is_some_and(|old| after.worker(&old.worker).is_none_or(|_| broken(old, &old.worker).is_some()));
         assert!(was_broken || broken(agent, &agent.worker).is_none(), "{id}: {agent:?}");
+    }
+}
+
+/// C2: whom the patrol has sent somewhere may be where it is to go.
+fn check_patrolled(before: &Fabric, applied: &crate::Applied, after: &Fabric) {
+    if after.policies().any(moves_with_others) {
+        return;
+    }
+    let sent = applied.receipts.iter().filter(|r| {
+        r.kind == ReceiptKind::AgentMigrated
+            && ["policy", "spread"].map(|word| Field::Text(word.to_owned())).contains(&r.data["reason"])
+    });
+    for receipt in sent {
+        let (id, agent) = after.agents().find(|(id, _)| id.to_string() == receipt.subject).unwrap();
+        let region = &after.worker(&agent.worker).unwrap().offer.region;
+        let goal = agent.course.as_ref().unwrap_or(&agent.position);
+        assert!(after.broken(&agent.spec, goal, region).is_none(), "{id}: {agent:?}");
+        assert_ne!(before.agent(id).unwrap().worker, agent.worker);
     }
 }
 
@@ -437,6 +460,7 @@ fn world() -> World {
     let mut world = World::bare(|genesis| {
         genesis.shards =
             vec![shard("earth", 5, "luna mars"), shard("luna", 3, "earth"), shard("mars", 3, "earth")];
+        genesis.params.checkpoint_beats = 3;
     });
     world.offer_all("earth.1 earth.9 luna.1 mars.2");
     world

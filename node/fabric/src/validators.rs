@@ -6,6 +6,7 @@
 
 use crate::{
     BeatContext, Fabric,
+    places::WeightFunction,
     receipts::{Drafts, Origin},
     state::ValidatorState,
 };
@@ -33,6 +34,12 @@ impl Fabric {
             })
             .collect();
         all().filter(|v| chosen.contains(&v.vote_key)).collect()
+    }
+
+    /// How many coordinate now; in other modes as many as one could ask for.
+    pub(crate) fn coordinators(&self) -> usize {
+        let mode = &self.settings.mode;
+        if matches!(mode, Mode::Federated { .. }) { self.voters(mode).len() } else { usize::MAX }
     }
 
     /// In which order voters propose at `height`.
@@ -64,13 +71,18 @@ impl Fabric {
 
     /// The set for `height` under a mode.
     pub(crate) fn set_for(&self, mode: &Mode, height: Height) -> Option<ValidatorSet> {
+        self.set_weighed(mode, height, self.weight_function(mode).as_ref())
+    }
+
+    fn set_weighed(
+        &self,
+        mode: &Mode,
+        height: Height,
+        function: &dyn WeightFunction,
+    ) -> Option<ValidatorSet> {
         let voters = self.voters(mode);
-        let weights = self.vote_weights(mode, &voters);
-        let members: Vec<Member> = voters
-            .iter()
-            .zip(weights)
-            .map(|(v, weight)| Member { key: v.vote_key, weight: Weight(weight) })
-            .collect();
+        let members: Vec<Member> =
+            voters.iter().map(|v| Member { key: v.vote_key, weight: Weight(function.weight(v)) }).collect();
         ValidatorSet::new(members, self.proposers(mode, &voters, height)).ok()
     }
 
@@ -127,5 +139,31 @@ impl Fabric {
                 .done();
         }
         self.next_set = Arc::new(set);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::world::{World, key};
+
+    /// What a voter's label says.
+    struct ByLabel;
+
+    impl WeightFunction for ByLabel {
+        fn weight(&self, voter: &Validator) -> u64 {
+            voter.label.as_str().trim_start_matches('v').parse().unwrap_or(0)
+        }
+    }
+
+    #[test]
+    fn any_function_may_weigh_and_the_cap_holds() {
+        let fabric = World::new("earth.1").fabric;
+        let set = fabric.set_weighed(&Mode::FullyDistributed, Height(1), &ByLabel).unwrap();
+        let weight = |who: &str| set.members().iter().find(|m| m.key == key(who)).unwrap().weight.0;
+        assert!(weight("v1") < weight("v2") && weight("v2") < weight("v3"));
+        // Of 1, 2, 3 and 4 the last would hold more than a third.
+        let all: u64 = set.members().iter().map(|m| m.weight.0).sum();
+        assert!(3 * weight("v4") < all, "{:?}", set.members());
     }
 }

@@ -5,10 +5,12 @@
 //! by its hash, and a signature tells by whom it is. So it may be lost and filled
 //! again, but for one thing: which checkpoint of a number this node has signed. That
 //! is written once, synced, before the signature is made, and never changed
-//! ([`CosignStore::sign_only`]), so that it never signs two of one number.
+//! ([`CosignStore::sign_only`]), so that it never signs two of one number. Each record has
+//! a checksum, as those of the ledger have ([`crate::record`]).
 
 use crate::{
     kv::{Durability, StoreError},
+    record,
     rocks::store_error,
 };
 use phalanx_types::{
@@ -25,6 +27,8 @@ use std::{ops::ControlFlow, path::Path};
 const BUFFER_BYTES: usize = 1 << 20;
 /// Longest record: a set of 128 members, or their signatures.
 const RECORD_BYTES_MAX: usize = 64 << 10;
+/// The name of the table, in checksums.
+const TABLE: &str = "cosigns";
 /// First byte of the keys of signatures, by checkpoint number.
 const SIGNATURES: u8 = b'c';
 /// First byte of the keys of what this node has signed, by checkpoint number.
@@ -67,6 +71,10 @@ fn damaged(key: &[u8], reason: impl std::fmt::Display) -> StoreError {
     }
 }
 
+fn payload<'a>(key: &[u8], stored: &'a [u8]) -> Result<&'a [u8], StoreError> {
+    record::unseal(TABLE, key, stored).ok_or_else(|| damaged(key, "its checksum does not hold"))
+}
+
 impl CosignStore {
     /// Opens the store in a folder, which is made when it is not there.
     ///
@@ -86,13 +94,15 @@ impl CosignStore {
     }
 
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        self.db.get(key).map_err(store_error)
+        let stored = self.db.get(key).map_err(store_error)?;
+        stored.map(|stored| payload(key, &stored).map(<[u8]>::to_vec)).transpose()
     }
 
     fn put(&self, key: &[u8], value: &[u8], durability: Durability) -> Result<(), StoreError> {
         let mut options = WriteOptions::default();
         options.set_sync(durability == Durability::Synced);
-        self.db.put_opt(key, value, &options).map_err(store_error)
+        let stored = record::seal(TABLE, key, value.to_vec());
+        self.db.put_opt(key, stored, &options).map_err(store_error)
     }
 
     /// What is known of a checkpoint's signatures.
@@ -199,7 +209,7 @@ impl CosignStore {
             let (key, value) = record.map_err(store_error)?;
             let Some((&SIGNATURES, number)) = key.split_first() else { break };
             let number = <[u8; 8]>::try_from(number).map_err(|_| damaged(&key, "no such key"))?;
-            let known = decode_exact(&value, RECORD_BYTES_MAX, "record of signatures")
+            let known = decode_exact(payload(&key, &value)?, RECORD_BYTES_MAX, "record of signatures")
                 .map_err(|error| damaged(&key, error))?;
             if visit(CheckpointNumber(u64::from_be_bytes(number)), known).is_break() {
                 break;
@@ -292,5 +302,30 @@ mod tests {
         assert!(error.contains("cosigns") && error.contains("move the folder"), "{error}");
         assert!(store.set(&Hash([9; 32])).is_err());
         assert!(store.each(&mut |_, _| ControlFlow::Continue(())).is_err());
+    }
+    #[test]
+    fn any_flipped_bit_of_a_record_is_found() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = CosignStore::open(folder.path()).unwrap();
+        let number = CheckpointNumber(7);
+        store.sign_only(number, &Hash([1; 32])).unwrap();
+        store.put_final(number, 40).unwrap();
+        store.put_signatures(number, &known(5), Durability::Buffered).unwrap();
+        let reads: [(&[u8], &dyn Fn() -> bool); 3] = [
+            (&number_key(OWN, number), &|| store.own(number).is_err()),
+            (FINAL, &|| store.last_final().is_err()),
+            (&number_key(SIGNATURES, number), &|| store.signatures(number).is_err()),
+        ];
+        for (key, is_refused) in reads {
+            let whole = store.db.get(key).unwrap().unwrap();
+            for bit in 0..8 * whole.len() {
+                let mut flipped = whole.clone();
+                flipped[bit / 8] ^= 1 << (bit % 8);
+                store.db.put(key, flipped).unwrap();
+                assert!(is_refused(), "bit {bit} of {}", hex::encode(key));
+            }
+            store.db.put(key, whole).unwrap();
+            assert!(!is_refused());
+        }
     }
 }

@@ -14,9 +14,9 @@ const CHECKSUM_LEN: usize = 8;
 /// Longest payload in bytes.
 pub const PAYLOAD_BYTES_MAX: usize = 64 << 20;
 
-fn checksum(cf: Cf, key: &[u8], payload: &[u8]) -> [u8; CHECKSUM_LEN] {
+fn checksum(table: &str, key: &[u8], payload: &[u8]) -> [u8; CHECKSUM_LEN] {
     let mut hasher = Sha256::new();
-    hasher.update(cf.name().as_bytes());
+    hasher.update(table.as_bytes());
     hasher.update([0]);
     hasher.update((key.len() as u32).to_le_bytes());
     hasher.update(key);
@@ -29,12 +29,24 @@ fn checksum(cf: Cf, key: &[u8], payload: &[u8]) -> [u8; CHECKSUM_LEN] {
     head
 }
 
-/// The stored form of `payload` under `key`.
-#[must_use]
-pub fn wrap(cf: Cf, key: &[u8], mut payload: Vec<u8>) -> Vec<u8> {
-    let sum = checksum(cf, key, &payload);
+/// The stored form of `payload` under `key` in a table of whatever store.
+pub(crate) fn seal(table: &str, key: &[u8], mut payload: Vec<u8>) -> Vec<u8> {
+    let sum = checksum(table, key, &payload);
     payload.extend_from_slice(&sum);
     payload
+}
+
+/// The payload of a stored value; none when the checksum does not hold.
+pub(crate) fn unseal<'a>(table: &str, key: &[u8], stored: &'a [u8]) -> Option<&'a [u8]> {
+    let at = stored.len().checked_sub(CHECKSUM_LEN)?;
+    let (payload, sum) = stored.split_at_checked(at)?;
+    (sum == checksum(table, key, payload)).then_some(payload)
+}
+
+/// The stored form of `payload` under `key`.
+#[must_use]
+pub fn wrap(cf: Cf, key: &[u8], payload: Vec<u8>) -> Vec<u8> {
+    seal(cf.name(), key, payload)
 }
 
 /// The payload of a stored value.
@@ -42,11 +54,7 @@ pub fn wrap(cf: Cf, key: &[u8], mut payload: Vec<u8>) -> Vec<u8> {
 /// # Errors
 /// When the checksum does not hold.
 pub fn unwrap<'a>(cf: Cf, key: &[u8], stored: &'a [u8]) -> Result<&'a [u8], StoreError> {
-    let split = stored.len().checked_sub(CHECKSUM_LEN);
-    match split.and_then(|at| stored.split_at_checked(at)) {
-        Some((payload, sum)) if sum == checksum(cf, key, payload) => Ok(payload),
-        _ => Err(StoreError::damaged(cf, key, "its checksum does not hold")),
-    }
+    unseal(cf.name(), key, stored).ok_or_else(|| StoreError::damaged(cf, key, "its checksum does not hold"))
 }
 
 /// [`wrap`] of an encoded value.

@@ -11,7 +11,7 @@
 
 use phalanx_providers::{
     process::{Allowed, ProcessProvider},
-    runtime::WorkerRuntime,
+    runtime::{LeaseTime, WorkerRuntime},
     shim,
 };
 use phalanx_types::{AttemptId, Name, Resources, TimeMs, Work, job::WantedAttempt};
@@ -26,6 +26,8 @@ use std::{
 struct Want {
     attempt: AttemptId,
     work: Work,
+    /// From when it is read.
+    lease_ms: u64,
 }
 
 impl Want {
@@ -35,7 +37,7 @@ impl Want {
             worker: Name::new("worker").unwrap(),
             work: self.work,
             resources: Resources::default(),
-            lease_until: TimeMs(1),
+            lease_until: TimeMs(self.lease_ms),
         }
     }
 }
@@ -78,7 +80,7 @@ async fn run(journal: PathBuf, provider: ProcessProvider) {
                 let Some(line) = line else { break };
                 let wanted: Vec<Want> = serde_json::from_str(&line).unwrap();
                 let wanted: Vec<_> = wanted.into_iter().map(Want::whole).collect();
-                worker.reconcile(TimeMs::ZERO, &wanted).unwrap();
+                worker.reconcile(LeaseTime::read(|| TimeMs::ZERO), &wanted).unwrap();
             }
             exit = worker.next_exit() => exit.unwrap(),
         }

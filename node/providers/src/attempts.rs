@@ -6,7 +6,8 @@
 //! - **W3** An attempt that was started and has no outcome after a restart is
 //!   `lost`; what is left of its processes is killed first.
 //! - **W4** An attempt whose lease is over by this node's clock is ended, before
-//!   the mesh may make a new one.
+//!   the mesh may make a new one; a command also when the node is frozen, for its shim
+//!   keeps the lease that it was told last.
 //! - **W5** An outcome is durable, and is reported until the mesh no longer
 //!   waits for it.
 //! - **W6** Where the journal holds nothing, whatever the mesh wanted when the
@@ -189,6 +190,14 @@ impl<J: Journal> Attempts<J> {
         actions.extend(self.expire(now));
         self.compact()?;
         Ok(actions)
+    }
+
+    /// Until when what runs may run.
+    pub fn leases(&self) -> impl Iterator<Item = (AttemptId, TimeMs)> {
+        self.states.iter().filter_map(|(attempt, state)| match state {
+            State::Running { lease_until, .. } => Some((*attempt, *lease_until)),
+            State::Ended(_) => None,
+        })
     }
 
     /// Ends attempts whose lease is over (W4).

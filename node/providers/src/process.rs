@@ -10,7 +10,9 @@ use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, path::PathBuf, process::Stdio};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    process::{Child, Command},
+    process::{Child, ChildStdin, Command},
+    sync::watch,
+    time::Instant,
 };
 
 /// Longest line that a shim says.
@@ -46,6 +48,7 @@ pub struct ProcessProvider {
 pub struct Running {
     child: Child,
     folder: PathBuf,
+    lease: watch::Receiver<Instant>,
     /// Enough to find it again after a restart.
     pub mark: ProcessMark,
 }
@@ -97,11 +100,12 @@ impl ProcessProvider {
         let _ = std::fs::remove_dir_all(&self.work);
     }
 
-    /// Starts a command.
+    /// Starts a command, which the shim ends when the newest `lease` it was told is over,
+    /// whether or not this process still runs.
     ///
     /// # Errors
     /// Why it could not be started, for the outcome.
-    pub async fn spawn(&self, task: &Task) -> Result<Running, String> {
+    pub async fn spawn(&self, task: &Task, mut lease: watch::Receiver<Instant>) -> Result<Running, String> {
         let failed = |what: &str, error: std::io::Error| format!("{what}: {error}");
         std::fs::create_dir_all(&task.folder).map_err(|e| failed("its folder", e))?;
         let (program, args) = &self.shim;
@@ -117,10 +121,27 @@ impl ProcessProvider {
         let mark = child.id().and_then(|pid| mark_of(pid.cast_signed())).ok_or("the shim is gone")?;
         let mut line = serde_json::to_string(task).map_err(|e| e.to_string())?;
         line.push('\n');
+        line.push_str(&rest_of(*lease.borrow_and_update()));
         let stdin = child.stdin.as_mut().ok_or("the shim has no input")?;
         stdin.write_all(line.as_bytes()).await.map_err(|e| failed("the shim", e))?;
-        Ok(Running { child, folder: task.folder.clone(), mark })
+        Ok(Running { child, folder: task.folder.clone(), lease, mark })
     }
+}
+
+/// What the shim is told of a lease: the milliseconds that are left, on a line.
+fn rest_of(lease: Instant) -> String {
+    format!("{}\n", lease.saturating_duration_since(Instant::now()).as_millis())
+}
+
+/// Tells the shim of every change of the lease.
+async fn renew(mut stdin: ChildStdin, lease: &mut watch::Receiver<Instant>) {
+    while lease.changed().await.is_ok() {
+        let rest = rest_of(*lease.borrow_and_update());
+        // A shim that is gone has said why.
+        let _ = stdin.write_all(rest.as_bytes()).await;
+    }
+    // Nobody renews it any more, so that the shim ends the command in time.
+    std::future::pending().await
 }
 
 impl Running {
@@ -129,18 +150,29 @@ impl Running {
         let mut said = Vec::new();
         let Some(out) = self.child.stdout.take() else { return Exit::not_started("the shim has no output") };
         let mut out = out.take(SHIM_LINE_MAX);
-        let mut stop = std::pin::pin!(stop);
-        let mut stopping = false;
+        let stdin = self.child.stdin.take();
+        let lease = &mut self.lease;
+        // Closes the pipe when it is to stop.
+        let mut talk = std::pin::pin!(async {
+            let renew = async {
+                match stdin {
+                    Some(stdin) => renew(stdin, lease).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = stop => {}
+                () = renew => {}
+            }
+        });
+        let mut is_stopping = false;
         loop {
             tokio::select! {
                 read = out.read_buf(&mut said) => match read {
                     Ok(0) | Err(_) => break,
                     Ok(_) => {}
                 },
-                () = &mut stop, if !stopping => {
-                    stopping = true;
-                    drop(self.child.stdin.take());
-                }
+                () = &mut talk, if !is_stopping => is_stopping = true,
             }
         }
         let _ = self.child.wait().await;

@@ -11,7 +11,10 @@ use phalanx_types::{
     job::{OutcomeReport, WantedAttempt},
 };
 use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::{
+    sync::{Semaphore, mpsc, oneshot, watch},
+    time::Instant,
+};
 
 /// Exits that wait to be taken in.
 const EXITS_MAX: usize = 4_096;
@@ -19,13 +22,43 @@ const EXITS_MAX: usize = 4_096;
 /// only so many processes. The others wait for their turn.
 pub const COMMANDS_MAX: usize = 64;
 
+/// What the clock by which leases end has shown, and when at the latest.
+#[derive(Clone, Copy, Debug)]
+pub struct LeaseTime {
+    read: Instant,
+    now: TimeMs,
+}
+
+impl LeaseTime {
+    /// Reads the clock. A pause between the two readings, of whatever length, makes leases
+    /// shorter and never longer.
+    pub fn read(clock: impl FnOnce() -> TimeMs) -> Self {
+        Self { read: Instant::now(), now: clock() }
+    }
+
+    /// When a lease is over.
+    fn end_of(self, lease_until: TimeMs) -> Instant {
+        let rest = Duration::from_millis(lease_until.since(self.now));
+        self.read.checked_add(rest).unwrap_or(self.read)
+    }
+}
+
+/// An attempt that runs, or waits for its turn.
+#[derive(Debug)]
+struct Live {
+    worker: Name,
+    stop: Option<oneshot::Sender<KillReason>>,
+    /// When its lease is over.
+    lease: watch::Sender<Instant>,
+}
+
 /// The worker of a node.
 #[derive(Debug)]
 pub struct WorkerRuntime {
     attempts: Attempts<FileJournal>,
     provider: Arc<ProcessProvider>,
     turns: Arc<Semaphore>,
-    running: BTreeMap<AttemptId, (Name, Option<oneshot::Sender<KillReason>>)>,
+    running: BTreeMap<AttemptId, Live>,
     exits: mpsc::Receiver<Message>,
     exit_sender: mpsc::Sender<Message>,
 }
@@ -66,26 +99,37 @@ impl WorkerRuntime {
     ///
     /// # Errors
     /// When the journal cannot be written; then nothing new was started.
-    pub fn reconcile(&mut self, now: TimeMs, wanted: &[WantedAttempt]) -> Result<(), JournalError> {
-        for action in self.attempts.reconcile(now, wanted)? {
-            self.act(action);
+    pub fn reconcile(&mut self, time: LeaseTime, wanted: &[WantedAttempt]) -> Result<(), JournalError> {
+        for action in self.attempts.reconcile(time.now, wanted)? {
+            self.act(time, action);
         }
+        self.renew(time);
         Ok(())
     }
 
-    /// Ends attempts whose lease is over.
-    pub fn expire(&mut self, now: TimeMs) {
-        for action in self.attempts.expire(now) {
-            self.act(action);
+    /// Ends attempts whose lease is over, and lets the others run until theirs is. What is
+    /// not heard of by the end of its lease ends, even if this process is frozen.
+    pub fn expire(&mut self, time: LeaseTime) {
+        for action in self.attempts.expire(time.now) {
+            self.act(time, action);
+        }
+        self.renew(time);
+    }
+
+    fn renew(&self, time: LeaseTime) {
+        for (attempt, lease_until) in self.attempts.leases() {
+            if let Some(live) = self.running.get(&attempt) {
+                live.lease.send_replace(time.end_of(lease_until));
+            }
         }
     }
 
-    fn act(&mut self, action: Action) {
+    fn act(&mut self, time: LeaseTime, action: Action) {
         match action {
-            Action::Spawn(want) => self.spawn(want),
+            Action::Spawn(want) => self.spawn(time, want),
             Action::Kill { attempt, reason } => {
-                if let Some((_, stop)) = self.running.get_mut(&attempt)
-                    && let Some(stop) = stop.take()
+                if let Some(live) = self.running.get_mut(&attempt)
+                    && let Some(stop) = live.stop.take()
                 {
                     let _ = stop.send(reason);
                 }
@@ -93,14 +137,16 @@ impl WorkerRuntime {
         }
     }
 
-    fn spawn(&mut self, want: WantedAttempt) {
+    fn spawn(&mut self, time: LeaseTime, want: WantedAttempt) {
         let (stop, stopped) = oneshot::channel();
-        self.running.insert(want.attempt, (want.worker.clone(), Some(stop)));
+        let (lease, until) = watch::channel(time.end_of(want.lease_until));
+        let live = Live { worker: want.worker.clone(), stop: Some(stop), lease };
+        self.running.insert(want.attempt, live);
         let (provider, sender) = (Arc::clone(&self.provider), self.exit_sender.clone());
         let turns = Arc::clone(&self.turns);
         tokio::spawn(async move {
             let attempt = want.attempt;
-            let exit = carry_out(&provider, &turns, &want, stopped, &sender).await;
+            let exit = carry_out(&provider, &turns, &want, stopped, until, &sender).await;
             let _ = sender.send(Message::Ended(attempt, exit)).await;
         });
     }
@@ -113,9 +159,9 @@ impl WorkerRuntime {
         match self.exits.recv().await {
             Some(Message::Started(attempt, mark)) => self.attempts.started(attempt, mark),
             Some(Message::Ended(attempt, exit)) => {
-                let Some((worker, _)) = self.running.remove(&attempt) else { return Ok(()) };
+                let Some(live) = self.running.remove(&attempt) else { return Ok(()) };
                 self.attempts.ended(OutcomeReport {
-                    worker,
+                    worker: live.worker,
                     attempt,
                     outcome: exit.outcome,
                     stdout_len: exit.stdout_len,
@@ -144,8 +190,8 @@ impl WorkerRuntime {
     /// Ends everything, waiting at most `patience`; what has not ended by then
     /// is reported as lost after the next start.
     pub async fn stop(mut self, patience: Duration) {
-        for (_, stop) in self.running.values_mut() {
-            if let Some(stop) = stop.take() {
+        for live in self.running.values_mut() {
+            if let Some(stop) = live.stop.take() {
                 let _ = stop.send(KillReason::Unwanted);
             }
         }
@@ -165,6 +211,7 @@ async fn carry_out(
     turns: &Semaphore,
     want: &WantedAttempt,
     mut stopped: oneshot::Receiver<KillReason>,
+    lease: watch::Receiver<Instant>,
     sender: &mpsc::Sender<Message>,
 ) -> Exit {
     let ended = |reason: Option<KillReason>, exit: Exit| match reason {
@@ -174,12 +221,13 @@ async fn carry_out(
     };
     match &want.work {
         Work::Synthetic { duration_ms } => {
-            let done =
-                Exit { outcome: Outcome::Exited { code: 0 }, wall_ms: *duration_ms, ..Exit::not_started("") };
-            tokio::select! {
-                () = tokio::time::sleep(Duration::from_millis((*duration_ms).into())) => done,
-                reason = &mut stopped => ended(reason.ok(), done),
-            }
+            let began = Instant::now();
+            let reason = tokio::select! {
+                () = tokio::time::sleep(Duration::from_millis((*duration_ms).into())) => None,
+                reason = &mut stopped => reason.ok(),
+            };
+            let wall_ms = u32::try_from(began.elapsed().as_millis()).unwrap_or(u32::MAX);
+            ended(reason, Exit { outcome: Outcome::Exited { code: 0 }, wall_ms, ..Exit::not_started("") })
         }
         Work::Command { .. } => {
             let _turn = tokio::select! {
@@ -187,7 +235,7 @@ async fn carry_out(
                 reason = &mut stopped => return ended(reason.ok(), Exit::not_started("")),
             };
             let running = match provider.task(&want.attempt, &want.work) {
-                Ok(task) => provider.spawn(&task).await,
+                Ok(task) => provider.spawn(&task, lease).await,
                 Err(reason) => Err(reason),
             };
             let running = match running {

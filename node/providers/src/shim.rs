@@ -3,8 +3,10 @@
 //! The shim leads a session of its own and adopts every orphan below it, so
 //! that whatever a command forks stays within reach. It reads its task from
 //! standard input as one JSON line, and ends the command when that pipe closes:
-//! a node that is killed takes its work with it. It writes one JSON line about
-//! how the command ended, when nothing of it is left.
+//! a node that is killed takes its work with it. Each further line is the rest of the
+//! lease in milliseconds, from when it is read; when no new one comes in time the command
+//! is ended: so does a node that hangs, or is frozen. It writes one JSON line about how
+//! the command ended, when nothing of it is left.
 
 use crate::processes::{ATTEMPT_VARIABLE, below_me, below_me_by_all, cpu_ms, kill_all, rss_bytes};
 use nix::{
@@ -111,17 +113,48 @@ impl Exit {
 /// Runs the shim to its end. What the binary does when it is called as one.
 #[must_use]
 pub fn main() -> ExitCode {
-    let mut line = String::new();
-    let task: Option<Task> = match std::io::stdin().lock().read_line(&mut line) {
-        Ok(_) => serde_json::from_str(&line).ok(),
-        Err(_) => None,
+    let mut lines = std::io::stdin().lock().lines().map_while(Result::ok);
+    let task: Option<Task> = lines.next().and_then(|line| serde_json::from_str(&line).ok());
+    let lease = lines.next().and_then(|line| Lease::of(&line));
+    drop(lines);
+    let exit = match (task, lease) {
+        (Some(task), Some(lease)) => run(&task, lease),
+        _ => Exit::not_started("the shim was given no task, or no lease"),
     };
-    let exit = task.map_or_else(|| Exit::not_started("the shim was given no task"), |task| run(&task));
     let written = serde_json::to_string(&exit).is_ok_and(|text| {
         let mut out = std::io::stdout().lock();
         writeln!(out, "{text}").and_then(|()| out.flush()).is_ok()
     });
     if written { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Until when the command may run, unless the node says more.
+struct Lease {
+    began: Instant,
+    /// Milliseconds after the begin.
+    until: AtomicU64,
+}
+
+impl Lease {
+    fn of(line: &str) -> Option<Self> {
+        let lease = Self { began: Instant::now(), until: AtomicU64::new(0) };
+        lease.renew(line).then_some(lease)
+    }
+
+    /// Takes a line of the node, if it is one.
+    fn renew(&self, line: &str) -> bool {
+        let Ok(rest) = line.parse::<u64>() else { return false };
+        self.until.store(self.passed_ms().saturating_add(rest), Ordering::Relaxed);
+        true
+    }
+
+    fn passed_ms(&self) -> u64 {
+        u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    fn is_over(&self) -> bool {
+        self.passed_ms() > self.until.load(Ordering::Relaxed)
+    }
 }
 
 /// What a reader thread has seen of an output.
@@ -172,7 +205,7 @@ fn start(task: &Task) -> std::io::Result<std::process::Child> {
     child
 }
 
-fn run(task: &Task) -> Exit {
+fn run(task: &Task, lease: Lease) -> Exit {
     let started = Instant::now();
     // A session of its own; orphans come here instead of to init.
     let _ = setsid();
@@ -186,14 +219,15 @@ fn run(task: &Task) -> Exit {
     let stop = Arc::new(AtomicBool::new(false));
     let output = Arc::new(AtomicU64::new(0));
     let readers = [reader(child.stdout.take(), &output), reader(child.stderr.take(), &output)];
-    // The node closes the pipe, or is gone.
-    let stopper = Arc::clone(&stop);
+    let lease = Arc::new(lease);
+    let (stopper, renewed) = (Arc::clone(&stop), Arc::clone(&lease));
     thread::spawn(move || {
-        let mut rest = [0; 64];
-        while matches!(std::io::stdin().lock().read(&mut rest), Ok(1..)) {}
+        let lines = std::io::stdin().lock().lines();
+        let _ = lines.map_while(Result::ok).take_while(|line| renewed.renew(line)).count();
+        // The node has closed the pipe, or is gone.
         stopper.store(true, Ordering::Relaxed);
     });
-    let outcome = watch(task, started, Pid::from_raw(child.id().cast_signed()), &stop, &output);
+    let outcome = watch(task, started, Pid::from_raw(child.id().cast_signed()), &stop, &lease, &output);
     end_all();
     let [stdout, stderr] =
         readers.map(|reader| reader.join().unwrap_or(Seen { len: 0, digest: Sha3_256::digest(b"").into() }));
@@ -228,8 +262,15 @@ fn with_last_look(outcome: Outcome, limits: &CommandLimits, cpu_ms: u64, output:
     }
 }
 
-/// Waits until the command ends, reaches a limit, or is to stop.
-fn watch(task: &Task, started: Instant, command: Pid, stop: &AtomicBool, output: &AtomicU64) -> Outcome {
+/// Waits until the command ends, reaches a limit, or is to stop, or its lease is over.
+fn watch(
+    task: &Task,
+    started: Instant,
+    command: Pid,
+    stop: &AtomicBool,
+    lease: &Lease,
+    output: &AtomicU64,
+) -> Outcome {
     let limits = &task.limits;
     let mut files_seen = started;
     loop {
@@ -242,6 +283,8 @@ fn watch(task: &Task, started: Instant, command: Pid, stop: &AtomicBool, output:
         let files_due = files_seen.elapsed() > LOOK_FILES;
         let reached = if stop.load(Ordering::Relaxed) {
             Some(Outcome::Killed)
+        } else if lease.is_over() {
+            Some(Outcome::LeaseExpired)
         } else if started.elapsed() > Duration::from_millis(limits.time_ms.into()) {
             Some(Outcome::LimitReached { limit: Limit::Time })
         } else if output.load(Ordering::Relaxed) > u64::from(limits.output_bytes)

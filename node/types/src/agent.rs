@@ -10,10 +10,16 @@ hex_bytes! {
     AgentId, 32
 }
 
-hex_bytes! {
-    /// The 32-byte secret from which the blinding of an agent's commitments is
-    /// derived. Only validators hold it.
-    AgentSeed, 32
+/// The 32-byte secret from which the blinding of an agent's commitments is
+/// derived. Only validators hold it; no log shows it.
+#[derive(Clone, Copy, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct AgentSeed(#[serde(with = "hex::serde")] pub [u8; 32]);
+
+impl std::fmt::Debug for AgentSeed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("AgentSeed(secret)")
+    }
 }
 
 impl AgentId {

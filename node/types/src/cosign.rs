@@ -5,7 +5,12 @@
 //! checkpoint without the mesh.
 
 use crate::{
-    crypto::PublicKey, hash::Hash, hex_bytes::hex_bytes, registry::entry_hash, units::CheckpointNumber,
+    codec::{DecodeError, decode_exact},
+    crypto::PublicKey,
+    hash::Hash,
+    hex_bytes::hex_bytes,
+    registry::entry_hash,
+    units::CheckpointNumber,
 };
 use borsh::{BorshDeserialize, BorshSerialize};
 use serde::{Deserialize, Serialize};
@@ -13,6 +18,24 @@ use sha3::{Digest, Keccak256};
 
 /// Most signatures of one message, and checkpoints of one answer.
 pub const BATCH_MAX: usize = 64;
+
+/// Longest message of signatures, in bytes.
+const MESSAGE_BYTES_MAX: usize = 16 << 10;
+
+/// The signatures of one message, as peers send them: 1 to [`BATCH_MAX`].
+///
+/// # Errors
+/// When it is none.
+pub fn decode_batch(bytes: &[u8]) -> Result<Vec<CheckpointSignature>, DecodeError> {
+    const WHAT: &str = "list of checkpoint signatures";
+    let batch: Vec<CheckpointSignature> = decode_exact(bytes, MESSAGE_BYTES_MAX, WHAT)?;
+    if (1..=BATCH_MAX).contains(&batch.len()) {
+        Ok(batch)
+    } else {
+        let reason = format!("{} signatures; 1 to {BATCH_MAX} are taken", batch.len());
+        Err(DecodeError::Malformed { what: WHAT, reason })
+    }
+}
 
 hex_bytes! {
     /// A secp256k1 signature with the lower `s`, EIP-2098: `r`, then `s` with the

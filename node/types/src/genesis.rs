@@ -5,7 +5,7 @@ use crate::{
     crypto::PublicKey,
     hash::Hash,
     name::Name,
-    params::{Mode, Params, Verification},
+    params::{Mode, ModeError, Params, Verification},
     shard::{LatencyEntry, SHARDS_MAX, ShardSpec},
     tags,
     tenant::Tenant,
@@ -100,6 +100,9 @@ pub enum GenesisError {
         /// Which.
         which: String,
     },
+    /// The mode names the wrong ones.
+    #[error("the genesis's mode: {0}")]
+    Mode(#[from] ModeError),
     /// A number is out of range.
     #[error("the genesis sets {what} to {found}, but {rule}")]
     Range {
@@ -177,22 +180,9 @@ impl Genesis {
             known(&entry.to)?;
         }
         self.validators.iter().try_for_each(|v| known(&v.region))?;
-        let keys: BTreeSet<PublicKey> = self.validators.iter().map(|v| v.vote_key).collect();
-        let named: Vec<PublicKey> = match &self.mode {
-            Mode::Centralized { succession } => {
-                count("entries in the succession", succession.len(), 1, VALIDATORS_MAX)?;
-                succession.clone()
-            }
-            Mode::Federated { coordinators } => {
-                count("regions with coordinators", coordinators.len(), 4, SHARDS_MAX)?;
-                coordinators.keys().try_for_each(known)?;
-                coordinators.values().flatten().copied().collect()
-            }
-            Mode::FullyDistributed | Mode::GeometricMesh => Vec::new(),
-        };
-        if let Some(stranger) = named.iter().find(|k| !keys.contains(k)) {
-            return Err(GenesisError::Unknown { what: "validator", which: stranger.to_string() });
-        }
+        let homes: BTreeMap<PublicKey, &Name> =
+            self.validators.iter().map(|v| (v.vote_key, &v.region)).collect();
+        self.mode.check(|key| homes.get(key).copied())?;
         self.params.check()
     }
 }

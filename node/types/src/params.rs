@@ -3,7 +3,10 @@
 use crate::{crypto::PublicKey, name::Name, owner::OptimisationWeights};
 use borsh::{BorshDeserialize, BorshSerialize};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The least coordinators of a federation: with fewer no fault is borne.
+pub const COORDINATORS_MIN: usize = 4;
 
 /// Who proposes beats and who weighs.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
@@ -16,7 +19,8 @@ pub enum Mode {
         succession: Vec<PublicKey>,
     },
     /// One coordinator a region proposes and votes; the lists give, for each
-    /// region, who takes over in which order. At least four regions.
+    /// region, who takes over in which order. At least [`COORDINATORS_MIN`] regions, each
+    /// with validators of its own.
     Federated {
         /// For each region its coordinator, then its successors.
         coordinators: BTreeMap<Name, Vec<PublicKey>>,
@@ -27,7 +31,75 @@ pub enum Mode {
     GeometricMesh,
 }
 
+/// Why a mode cannot be.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ModeError {
+    /// Somebody is named who is no validator.
+    #[error("{0} is no validator")]
+    Unknown(PublicKey),
+    /// Somebody is named twice.
+    #[error("{0} is named twice")]
+    Twice(PublicKey),
+    /// Nobody is named.
+    #[error("at least one validator, the controller, must be named")]
+    NoController,
+    /// Too few regions have a coordinator.
+    #[error("{0} regions have coordinators; at least {COORDINATORS_MIN} must")]
+    FewRegions(usize),
+    /// A region has none.
+    #[error("region {0} has no coordinator")]
+    Empty(Name),
+    /// A coordinator is in another region.
+    #[error("{key} is to coordinate {region}, but is in {home}")]
+    Elsewhere {
+        /// Who.
+        key: PublicKey,
+        /// Where it would coordinate.
+        region: Name,
+        /// Where it is.
+        home: Name,
+    },
+}
+
 impl Mode {
+    /// Checks that whom it names can decide together: nobody counts twice, and each
+    /// coordinator is of its region. `region_of` gives a validator's region.
+    ///
+    /// # Errors
+    /// See [`ModeError`].
+    pub fn check<'a>(&self, region_of: impl Fn(&PublicKey) -> Option<&'a Name>) -> Result<(), ModeError> {
+        let mut named = BTreeSet::new();
+        let mut home_of = |key: &PublicKey| {
+            let home = region_of(key).ok_or(ModeError::Unknown(*key))?;
+            if named.insert(*key) { Ok(home) } else { Err(ModeError::Twice(*key)) }
+        };
+        match self {
+            Self::Centralized { succession } if succession.is_empty() => Err(ModeError::NoController),
+            Self::Centralized { succession } => {
+                succession.iter().try_for_each(|key| home_of(key).map(|_| ()))
+            }
+            Self::Federated { coordinators } => {
+                if coordinators.len() < COORDINATORS_MIN {
+                    return Err(ModeError::FewRegions(coordinators.len()));
+                }
+                for (region, keys) in coordinators {
+                    if keys.is_empty() {
+                        return Err(ModeError::Empty(region.clone()));
+                    }
+                    for key in keys {
+                        let home = home_of(key)?;
+                        if home != region {
+                            let (region, home) = (region.clone(), home.clone());
+                            return Err(ModeError::Elsewhere { key: *key, region, home });
+                        }
+                    }
+                }
+                Ok(())
+            }
+            Self::FullyDistributed | Self::GeometricMesh => Ok(()),
+        }
+    }
+
     /// The documents' name of the mode.
     #[must_use]
     pub const fn name(&self) -> &'static str {

@@ -1,7 +1,9 @@
 //! Who finds whom, who is let in, and what passes.
 
 use libp2p::identity::Keypair;
-use phalanx_p2p::{Lane, Limits, MeshConfig, MeshEvent, MeshHandle, PeerKey, Service, Verdict, start};
+use phalanx_p2p::{
+    Lane, Limits, MeshConfig, MeshEvent, MeshHandle, PeerKey, PeerReport, Service, Verdict, start,
+};
 use std::{collections::BTreeMap, time::Duration};
 use tokio::{sync::mpsc::Receiver, time::timeout};
 use zeroize::Zeroizing;
@@ -59,12 +61,23 @@ async fn linked(
 }
 
 impl Node {
-    async fn until<T>(&mut self, mut wanted: impl FnMut(&MeshEvent) -> Option<T>) -> T {
+    async fn until<T>(&mut self, wanted: impl FnMut(&MeshEvent) -> Option<T>) -> T {
+        self.judging(|_| Some(Verdict::Accept), wanted).await
+    }
+
+    /// Judges messages by their first payload, or not at all, until something is seen.
+    async fn judging<T>(
+        &mut self,
+        judge: impl Fn(&[u8]) -> Option<Verdict>,
+        mut wanted: impl FnMut(&MeshEvent) -> Option<T>,
+    ) -> T {
         timeout(Duration::from_secs(20), async {
             loop {
                 let event = self.events.recv().await.unwrap();
-                if let MeshEvent::Message { token, .. } = &event {
-                    self.handle.report(*token, Verdict::Accept).await;
+                if let MeshEvent::Message { token, payloads, .. } = &event
+                    && let Some(verdict) = judge(&payloads[0])
+                {
+                    self.handle.report(*token, verdict).await;
                 }
                 if let Some(found) = wanted(&event) {
                     return found;
@@ -73,6 +86,11 @@ impl Node {
         })
         .await
         .expect("it never came")
+    }
+
+    /// What this node has been told, and what it thinks of, another.
+    async fn report(&self, n: u8) -> PeerReport {
+        self.handle.peers().await.into_iter().find(|report| report.key == key(n)).unwrap()
     }
 
     async fn meets(&mut self, others: &[u8]) {
@@ -169,7 +187,6 @@ async fn a_stranger_gets_no_connection_and_hears_nothing() {
             }
         }
     }
-    assert!(one.handle.peers().await.iter().all(|p| p.key != key(5)));
     let answer = stranger.handle.request(key(1), Service::Beats, b"hello".to_vec()).await;
     assert!(answer.is_err());
     drop(one.events.try_recv());
@@ -199,6 +216,102 @@ async fn nodes_are_linked_as_they_list_and_hear_all_by_gossip() {
     passing.abort();
     let report = one.handle.peers().await.into_iter().find(|report| report.key == key(2)).unwrap();
     assert!(report.pings > 0 && report.rtt_us.is_some());
+}
+
+/// Three nodes in a line, of which the second judges what the first says.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_found_valid_is_not_passed_on() {
+    let (tcp, all) = ("/ip4/127.0.0.1/tcp/0", [1, 2, 3]);
+    let mut one = linked(1, tcp, 9, &all, Some(&[2]), None, Limits::default()).await;
+    let address = one.address.clone();
+    let mut two = linked(2, tcp, 9, &all, None, Some((1, &address)), Limits::default()).await;
+    let middle = two.address.clone();
+    let mut three = linked(3, tcp, 9, &all, Some(&[2]), Some((2, &middle)), Limits::default()).await;
+    one.meets(&[2]).await;
+    three.meets(&[2]).await;
+    let judge = |payload: &[u8]| match payload {
+        [b'a', ..] => Some(Verdict::Accept),
+        [b'r', ..] => Some(Verdict::Reject),
+        [b'i', ..] => Some(Verdict::Ignore),
+        _ => None,
+    };
+    let (seen, mut judged) = tokio::sync::watch::channel(0);
+    let judging = tokio::spawn(async move {
+        let mut count = 0;
+        two.judging(judge, |event| {
+            if matches!(event, MeshEvent::Message { .. }) {
+                count += 1;
+                seen.send_replace(count);
+            }
+            (count == 5).then_some(())
+        })
+        .await;
+        two
+    });
+    // Gossip needs a heartbeat to know its peers; each word is said once.
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    for (said, word) in ["rejected", "ignored", "unjudged", "accepted"].into_iter().enumerate() {
+        one.handle.publish(Lane::Votes, word.as_bytes().to_vec()).await;
+        let heard = judged.wait_for(|count| *count > said);
+        timeout(Duration::from_secs(20), heard).await.expect("the second heard nothing").unwrap();
+    }
+    let heard = three
+        .until(|event| match event {
+            MeshEvent::Message { payloads, .. } => Some(payloads[0].clone()),
+            _ => None,
+        })
+        .await;
+    assert_eq!(heard, b"accepted", "the only one to be passed on, and the last to be said");
+    one.handle.publish(Lane::Votes, b"accepted too".to_vec()).await;
+    let two = judging.await.unwrap();
+    let report = two.report(1).await;
+    assert!(report.score < 0, "{report:?}");
+    assert_eq!(report.reason.as_deref(), Some("passed on an invalid message"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_put_off_the_list_is_cut_off_and_who_comes_back_to_it_begins_anew() {
+    let tcp = "/ip4/127.0.0.1/tcp/0";
+    let one = node(1, tcp, 9, &[1, 2], None, Limits::default()).await;
+    let address = one.address.clone();
+    let mut two = node(2, tcp, 9, &[1, 2], Some((1, &address)), Limits::default()).await;
+    two.meets(&[1]).await;
+    let list = |all: &[u8]| all.iter().map(|n| (key(*n), format!("node-{n}"))).collect();
+    one.handle.set_admitted(list(&[1])).await;
+    two.until(|event| matches!(event, MeshEvent::Disconnected(k) if *k == key(1)).then_some(())).await;
+    one.handle.set_admitted(list(&[1, 2])).await;
+    two.meets(&[1]).await;
+    // A ban of this node's own ends with the place on the list.
+    one.handle.ban(key(2), "for the test".into(), Duration::from_secs(600)).await;
+    two.until(|event| matches!(event, MeshEvent::Disconnected(k) if *k == key(1)).then_some(())).await;
+    one.handle.set_admitted(list(&[1])).await;
+    one.handle.set_admitted(list(&[1, 2])).await;
+    two.meets(&[1]).await;
+    let report = one.report(2).await;
+    assert_eq!((report.banned_ms, report.reason), (None, None));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_too_long_for_its_lane_and_one_link_too_many_are_refused() {
+    let (tcp, all) = ("/ip4/127.0.0.1/tcp/0", [1, 2, 3]);
+    let narrow = Limits { connections_max: 1, vote_bytes_max: 1_000, ..Limits::default() };
+    let mut one = node(1, tcp, 9, &all, None, narrow).await;
+    let address = one.address.clone();
+    let two = node(2, tcp, 9, &all, Some((1, &address)), Limits::default()).await;
+    one.meets(&[2]).await;
+    let three = node(3, tcp, 9, &all, Some((1, &address)), Limits::default()).await;
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert!(one.report(2).await.is_connected && !one.report(3).await.is_connected);
+    drop(three);
+    two.handle.publish(Lane::Votes, vec![7; 1_001]).await;
+    two.handle.publish(Lane::Votes, vec![8; 800]).await;
+    let heard = one
+        .until(|event| match event {
+            MeshEvent::Message { payloads, .. } => Some(payloads[0].clone()),
+            _ => None,
+        })
+        .await;
+    assert_eq!(heard, vec![8; 800]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -12,13 +12,14 @@
 //! - **E3** A register takes at most ten parts below `2^52` of each product, so that 48 of them and
 //!   a reduction stay below `2^61`.
 
-use super::rounds::{Arithmetic, Rounds};
+use super::{
+    LANES,
+    rounds::{Arithmetic, Rounds},
+};
 use crate::native::Fr;
 use ark_ff::{BigInt, BigInteger, Field, PrimeField};
 use std::arch::x86_64::__m512i;
 
-/// Permutations at once.
-pub(super) const LANES: usize = 8;
 const LIMBS: usize = 5;
 const BITS: u32 = 52;
 const MASK: u64 = (1 << BITS) - 1;

@@ -1,6 +1,7 @@
 //! What the contracts would refuse in a command, found before anybody signs it.
 //!
-//! The checks are those of `OwnerCommands` and `SetRules` on the arguments alone.
+//! The checks are those of `OwnerCommands` and `SetRules` on the arguments alone, and of the
+//! mesh that nobody is named twice, since it would refuse what the contracts have taken.
 //! What only the chain knows, such as whether a set is pending, a simulation shows.
 
 use super::{ChainCommand, ChainMode, ProposedValidator};
@@ -90,7 +91,10 @@ impl ChainCommand {
                 }
                 _ => Err(format!("there is no level {level}: 0 is none, 1 sample, 2 full audit")),
             },
-            Self::SetMode { mode: ChainMode::Centralized(succession) } => succession_of(succession),
+            Self::SetMode { mode: ChainMode::Centralized(succession) } => {
+                succession_of(succession)?;
+                once(succession)
+            }
             Self::SetMode { mode: ChainMode::Federated(regions) } => {
                 if !(REGIONS_MIN..=SHARDS_MAX).contains(&regions.len()) {
                     return Err(format!(
@@ -100,7 +104,8 @@ impl ChainCommand {
                 }
                 let names: Vec<Name> = regions.iter().map(|(region, _)| region.clone()).collect();
                 ascending("the regions", &names)?;
-                regions.iter().try_for_each(|(_, keys)| succession_of(keys))
+                regions.iter().try_for_each(|(_, keys)| succession_of(keys))?;
+                once(regions.iter().flat_map(|(_, keys)| keys))
             }
             Self::SetTenant { keys, .. } => {
                 at_most("keys", TENANT_KEYS_MAX, keys.len())?;
@@ -142,6 +147,15 @@ fn succession_of(keys: &[PublicKey]) -> Checked {
     }
     at_most("keys of a succession", VALIDATORS_MAX, keys.len())?;
     keys.iter().try_for_each(key)
+}
+
+/// Nobody coordinates, or takes over, in two places.
+fn once<'a>(keys: impl IntoIterator<Item = &'a PublicKey>) -> Checked {
+    let mut seen = BTreeSet::new();
+    match keys.into_iter().find(|key| !seen.insert(**key)) {
+        Some(twice) => Err(format!("{twice} is named twice")),
+        None => Ok(()),
+    }
 }
 
 fn others(name: &Name, spillover: &[Name]) -> Checked {
@@ -227,6 +241,11 @@ mod tests {
         let list = |counts: &[u32]| C::SetValidators {
             validators: counts.iter().zip(1..).map(|(weight, byte)| validator(byte, *weight)).collect(),
         };
+        let federated = |keys: [u8; 4]| {
+            let regions = ["a", "b", "c", "d"].into_iter().zip(keys);
+            let regions = regions.map(|(region, key)| (name(region), vec![PublicKey([key; 32])]));
+            C::SetMode { mode: ChainMode::Federated(regions.collect()) }
+        };
         let refused = [
             (weights(1_000_000), "sum to 1000001"),
             (shard(vec![name("mars")], vec![]), "spill to itself"),
@@ -238,6 +257,8 @@ mod tests {
             (C::SetVerification { level: 3, fraction_ppm: 5 }, "no level 3"),
             (C::SetMode { mode: ChainMode::Centralized(vec![]) }, "at least one"),
             (C::SetMode { mode: ChainMode::Federated(vec![]) }, "4 to 64"),
+            (federated([1, 2, 3, 1]), "named twice"),
+            (C::SetMode { mode: ChainMode::Centralized(vec![PublicKey([1; 32]); 2]) }, "named twice"),
             (C::SetDelay { delay_s: DELAY_S_MAX + 1 }, "30 days"),
             (C::Payload { data: vec![0; PAYLOAD_LEN_MAX + 1] }, "4097"),
             (C::SetPolicy { name: name("p"), document: vec![] }, "empty"),
@@ -250,9 +271,13 @@ mod tests {
             let fault = command.check().unwrap_err().to_string();
             assert!(fault.contains(expected), "{fault}");
         }
-        for command in
-            [weights(999_999), list(&[1, 1, 1, 1]), C::SetDelay { delay_s: DELAY_S_MAX }, C::PauseMesh]
-        {
+        for command in [
+            weights(999_999),
+            federated([1, 2, 3, 4]),
+            list(&[1, 1, 1, 1]),
+            C::SetDelay { delay_s: DELAY_S_MAX },
+            C::PauseMesh,
+        ] {
             assert_eq!(command.check(), Ok(()));
         }
     }

@@ -24,6 +24,8 @@ use tokio::sync::{broadcast, mpsc, oneshot, watch};
 const INBOX_MAX: usize = 16_384;
 /// Things that wait for the network; the core waits for room.
 const OUTBOX_MAX: usize = 16_384;
+/// Accusations that wait to be signed.
+const ACCUSATIONS_MAX: usize = 1_024;
 
 type Query = Box<dyn FnOnce(&Replica<RocksKv>, &Status) + Send>;
 
@@ -116,7 +118,7 @@ impl Core {
 
     /// Has somebody accused, of what was seen outside consensus.
     pub fn accuse(&self, accusation: Accusation) {
-        self.accusations.lock().unwrap_or_else(PoisonError::into_inner).push(accusation);
+        accuse(&self.accusations, accusation);
     }
 
     /// Waits until the core cannot go on, and says why.
@@ -132,6 +134,14 @@ impl Core {
         let inbox = self.inbox.clone();
         let _ = tokio::task::spawn_blocking(move || inbox.send(Input::Stop(sender))).await;
         let _ = receiver.await;
+    }
+}
+
+/// Keeps an accusation while there is room: who goes on is accused again.
+fn accuse(kept: &Mutex<Vec<Accusation>>, accusation: Accusation) {
+    let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+    if kept.len() < ACCUSATIONS_MAX {
+        kept.push(accusation);
     }
 }
 
@@ -265,8 +275,9 @@ impl Loop {
             // Without readers nobody misses it.
             let _ = self.decisions.send(Arc::new(decision));
         }
-        let fresh = self.node.app_mut().take_accusations();
-        self.accusations.lock().unwrap_or_else(PoisonError::into_inner).extend(fresh);
+        for accusation in self.node.app_mut().take_accusations() {
+            accuse(&self.accusations, accusation);
+        }
         for output in outputs {
             let output = match output {
                 Output::SetTimer { id, after_ms } => {

@@ -3,7 +3,7 @@
 use super::{core::Core, latency, net::Sender, sequence::Sequences};
 use anyhow::Result;
 use phalanx_fabric::Fabric;
-use phalanx_providers::runtime::WorkerRuntime;
+use phalanx_providers::runtime::{LeaseTime, WorkerRuntime};
 use phalanx_replica::Decision;
 use phalanx_types::{
     AttemptId, Envelope, Hash, Name, Operation, SigningKey, TimeMs, WorkerOffer, job::WantedAttempt,
@@ -78,7 +78,7 @@ impl Host {
                 seen = next(&mut self.observed) => self.send(true, vec![seen]).await,
                 exit = self.workers.next_exit() => exit.map_err(Into::into),
                 _ = tick.tick() => {
-                    self.workers.expire(self.core.lease_clock());
+                    self.workers.expire(self.lease_time());
                     if measured.elapsed() >= MEASURE_EVERY {
                         measured = Instant::now();
                         self.measure().await.and(self.offer(&mut offered).await)
@@ -99,10 +99,14 @@ impl Host {
         ended
     }
 
+    fn lease_time(&self) -> LeaseTime {
+        LeaseTime::read(|| self.core.lease_clock())
+    }
+
     /// Starts and ends what the decided state says.
     fn reconcile(&mut self) -> Result<()> {
         let wanted = wanted(&self.core.fabric(), &self.offers);
-        self.workers.reconcile(self.core.lease_clock(), &wanted)?;
+        self.workers.reconcile(self.lease_time(), &wanted)?;
         Ok(())
     }
 

@@ -19,7 +19,7 @@ pub mod storage;
 pub mod view;
 mod wal;
 
-use crate::{chain::ChainConfig, home::Home};
+use crate::{chain::ChainConfig, home::Home, stop::Stop};
 use anyhow::{Context, Result};
 use phalanx_consensus::{Config, Consensus};
 use phalanx_ledger::RocksKv;
@@ -31,16 +31,20 @@ use phalanx_types::{Genesis, TimeMs};
 use std::{
     collections::BTreeMap,
     path::PathBuf,
+    sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
-use tokio::sync::broadcast;
+use tokio::sync::{Semaphore, broadcast};
 
 /// Decisions that wait for a reader; one that is farther behind misses some.
 const DECISIONS_MAX: usize = 1_024;
 /// Beats whose events wait for a reader.
 const EVENTS_MAX: usize = 256;
-/// Time for the workers to end when the node stops.
-const STOP_PATIENCE: Duration = Duration::from_secs(2);
+/// Time for each of the workers and the state file when the node stops: with twice
+/// [`LEAVE_PATIENCE`] within the five seconds that service managers are promised.
+const STOP_PATIENCE: Duration = Duration::from_millis(1_600);
+/// Time for leaving the mesh, and for the core to end.
+const LEAVE_PATIENCE: Duration = Duration::from_millis(600);
 
 /// This machine's clock.
 pub fn now() -> TimeMs {
@@ -126,7 +130,7 @@ pub async fn run(home: &Home, out: PathBuf, dev: bool) -> Result<()> {
     let listener = tokio::net::TcpListener::bind(config.api)
         .await
         .with_context(|| format!("the HTTP interface cannot listen on {}", config.api))?;
-    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    let mut stop = Stop::new()?;
 
     let (mesh, mesh_events) = phalanx_p2p::start(MeshConfig {
         mesh: genesis.mesh.0,
@@ -169,6 +173,7 @@ pub async fn run(home: &Home, out: PathBuf, dev: bool) -> Result<()> {
         router: router.clone(),
         delivered,
         hosting: hosting.clone(),
+        unverified: Arc::new(Semaphore::new(net::UNVERIFIED_KIB_MAX)),
     }));
     let chain = {
         let (core, mesh, decisions) = (core.clone(), mesh.clone(), decisions.subscribe());
@@ -219,7 +224,7 @@ pub async fn run(home: &Home, out: PathBuf, dev: bool) -> Result<()> {
             chain: chain_handle,
             proofs,
             store,
-            prover: tokio::sync::Semaphore::new(1),
+            prover: Semaphore::new(1),
             routing: routing::RoutingView { router, hosting, core: core.clone() },
         },
         token,
@@ -231,8 +236,7 @@ pub async fn run(home: &Home, out: PathBuf, dev: bool) -> Result<()> {
         // The cause before what follows from it: the core takes others with it.
         biased;
         fatal = core.fatal() => Err(fatal.into()),
-        _ = tokio::signal::ctrl_c() => Ok(()),
-        _ = terminate.recv() => Ok(()),
+        () = stop.asked() => Ok(()),
         ended = &mut host => ended
             .map_err(Into::into)
             .and_then(|ended| ended)
@@ -251,7 +255,9 @@ pub async fn run(home: &Home, out: PathBuf, dev: bool) -> Result<()> {
     if !host.is_finished() {
         let _ = tokio::time::timeout(STOP_PATIENCE, host).await;
     }
-    mesh.shutdown().await;
+    if tokio::time::timeout(LEAVE_PATIENCE, mesh.shutdown()).await.is_err() {
+        tracing::warn!("peers were not told that this node leaves");
+    }
     match tokio::time::timeout(STOP_PATIENCE, storage.write()).await {
         Ok(Ok(())) => {}
         Ok(Err(error)) => tracing::warn!("{} was not written: {error:#}", storage::FILE),
@@ -260,6 +266,9 @@ pub async fn run(home: &Home, out: PathBuf, dev: bool) -> Result<()> {
             storage::FILE
         ),
     }
-    core.stop().await;
+    // What was decided is on disk whatever happens here.
+    if tokio::time::timeout(LEAVE_PATIENCE, core.stop()).await.is_err() {
+        tracing::warn!("the core had too much to do to be told that it is over");
+    }
     outcome
 }

@@ -24,10 +24,12 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
-use tokio::sync::{broadcast, mpsc};
+use tokio::sync::{Semaphore, broadcast, mpsc};
 
 /// Envelopes of this node that are sent again until they are decided.
 const PENDING_MAX: usize = 65_536;
+/// KiB of peers' envelopes that wait to be verified.
+pub const UNVERIFIED_KIB_MAX: usize = 64 << 10;
 /// How often they are sent again.
 const AGAIN: Duration = Duration::from_secs(2);
 /// Points that faults cost a peer.
@@ -99,6 +101,8 @@ pub struct Net {
     /// Questions that came by directed messages.
     pub delivered: mpsc::Receiver<Delivered>,
     pub hosting: Hosting,
+    /// Room for envelopes that wait to be verified, in KiB; see [`UNVERIFIED_KIB_MAX`].
+    pub unverified: Arc<Semaphore>,
 }
 
 pub async fn run(mut net: Net) {
@@ -213,12 +217,19 @@ impl Net {
             self.mesh.penalize(source, GARBAGE_POINTS, "sent a malformed envelope".to_owned()).await;
             return self.mesh.report(token, Verdict::Reject).await;
         };
+        // So many bytes wait to be verified at most; more is for others to pass on.
+        let kib = payloads.iter().map(Vec::len).sum::<usize>().div_ceil(1 << 10);
+        let room = Arc::clone(&self.unverified);
+        let Ok(room) = room.try_acquire_many_owned(u32::try_from(kib).unwrap_or(u32::MAX)) else {
+            return self.mesh.report(token, Verdict::Ignore).await;
+        };
         // Verifying is work for a while; the loop must not wait for it.
         let (mesh, core) = (self.mesh.clone(), self.core.clone());
         tokio::task::spawn_blocking(move || {
             let ids: Vec<Hash> = envelopes.iter().map(|e| e.envelope.id()).collect();
             let claims: Vec<_> = envelopes.iter().zip(&ids).map(|(e, id)| e.claim(id)).collect();
             let holds = verify_batch(&claims);
+            drop(room);
             let verdict = if holds { Verdict::Accept } else { Verdict::Reject };
             tokio::runtime::Handle::current().block_on(mesh.report(token, verdict));
             if holds {

@@ -4,6 +4,8 @@ use crate::{
     lone::Lone,
     support::{found, phalanx, stderr, stdout},
 };
+use phalanx_api::ClientError;
+use phalanx_types::{Name, Operation};
 use std::{fs, os::unix::fs::PermissionsExt, process::Output};
 
 const JOB: &str = r#"{"label":"j","tenant":"tenant","region":"earth","budget":"1000000",
@@ -121,6 +123,27 @@ fn what_a_running_node_refuses_has_its_reason_and_its_exit_code() {
     fs::write(lone.file("api-token"), "00").unwrap();
     assert_told(&lone.phalanx(&["status"]), 3, &["api-token"]);
     lone.stop();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_envelope_whose_signature_does_not_hold_is_refused_and_changes_nothing() {
+    let mut mesh = found(1, &[]);
+    mesh.start().await;
+    let submitter = mesh.submitter(1).await;
+    let withdrawal = || Operation::WithdrawWorker { worker: Name::new("earth.core-alpha").unwrap() };
+    let (signed, _) = submitter.sign(vec![withdrawal()]);
+    // The last 64 bytes are the signature; before them is what it is of.
+    for at in [signed.len() - 1, signed.len() - 64, signed.len() - 66] {
+        let mut changed = signed.clone();
+        changed[at] ^= 1;
+        let ClientError::Refused(refused) = submitter.send(changed, 0).await.unwrap_err() else {
+            panic!("the node is gone")
+        };
+        assert_eq!((refused.status, refused.code.as_str()), (400, "signature"), "byte {at}: {refused:?}");
+        assert!(!refused.remedy.is_empty());
+    }
+    mesh.stop().await;
+    mesh.fsck();
 }
 
 #[test]

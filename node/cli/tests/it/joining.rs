@@ -60,6 +60,32 @@ async fn joins(mesh: &mut Mesh, spec: NodeSpec, patience: Duration) -> Devnet {
     fifth
 }
 
+/// Bans a peer at the first node, by the commands that people have.
+async fn is_banned(mesh: &Mesh, label: &str) {
+    let home = mesh.home(0);
+    let listed = || {
+        let told = phalanx(&["--output", "json", "peers", "list", "--home", home.to_str().unwrap()]);
+        assert!(told.status.success(), "{}", stderr(&told));
+        let rows: Value = serde_json::from_slice(&told.stdout).unwrap();
+        rows.as_array().unwrap().iter().find(|row| row["label"] == label).unwrap().clone()
+    };
+    let before = listed();
+    assert_eq!((&before["is_connected"], &before["banned_ms"]), (&true.into(), &Value::Null), "{before}");
+    let key = before["key"].as_str().unwrap();
+    let words = ["peers", "ban", key, "--reason", "too loud", "--home", home.to_str().unwrap()];
+    let told = phalanx(&words);
+    assert!(told.status.success(), "{}", stderr(&told));
+    for _ in 0..100 {
+        if listed()["is_connected"] == false {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let after = listed();
+    assert_eq!((&after["is_connected"], &after["reason"]), (&false.into(), &"too loud".into()), "{after}");
+    assert!(!after["banned_ms"].is_null() && after["score"].is_number(), "{after}");
+}
+
 fn fsck(home: &Path) -> String {
     let checked = phalanx(&["ledger", "fsck", "--home", home.to_str().unwrap()]);
     assert!(checked.status.success(), "{}{}", stdout(&checked), stderr(&checked));
@@ -82,6 +108,7 @@ async fn a_new_node_catches_up_by_beats() {
     let spec = newcomer(&mut mesh, "join_by_snapshot_beyond = 0");
     let home = spec.home.clone();
     let mut fifth = joins(&mut mesh, spec, SOON).await;
+    is_banned(&mesh, "newcomer").await;
     fifth.stop_all(Duration::from_secs(5)).await;
     mesh.stop().await;
     assert!(!fsck(&home).contains("snapshot"));

@@ -2,11 +2,13 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod agents;
 mod bad_input;
 mod bad_requests;
 mod chain;
 mod config;
 mod damage;
+mod devnet;
 mod full_disk;
 mod joining;
 mod ledger;

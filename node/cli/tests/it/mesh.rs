@@ -44,10 +44,16 @@ async fn kill_and_check(kills: usize, jobs: usize, seed: u64) {
     };
     for kill in 0..kills {
         tokio::time::sleep(Duration::from_millis(200 + below(900))).await;
+        // Now and then the power fails for all.
         let victim = (kill + below(2) as usize) % 4;
-        mesh.devnet.kill(victim).await;
+        let victims: Vec<usize> = if kill % 6 == 5 { (0..4).collect() } else { vec![victim] };
+        for victim in &victims {
+            mesh.devnet.kill(*victim).await;
+        }
         tokio::time::sleep(Duration::from_millis(below(700))).await;
-        mesh.devnet.start(victim).unwrap();
+        for victim in &victims {
+            mesh.devnet.start(*victim).unwrap();
+        }
     }
     let acknowledged = sending.await.unwrap();
     assert!(acknowledged.len() > jobs / 2, "only {} of {jobs} jobs were acknowledged", acknowledged.len());
@@ -137,6 +143,11 @@ async fn a_federated_mesh_goes_on_with_one_dead() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_fully_distributed_mesh_goes_on_with_one_dead() {
     goes_on_with_one_dead("fully-distributed").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_geometric_mesh_goes_on_with_one_dead() {
+    goes_on_with_one_dead("geometric-mesh").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -105,7 +105,9 @@ fn every_kind_becomes_the_calldata_of_its_function() {
     shuffled.reverse();
     owned.write("set.json", &serde_json::to_vec(&shuffled).unwrap());
     let (one, two, three, four, nine) = (hex(1), hex(2), hex(3), hex(4), hex(9));
-    let federated: Vec<String> = ["d", "c", "b", "a"].iter().map(|r| format!("{r}={one},{two}")).collect();
+    let coordinators = [("d", 4), ("c", 3), ("b", 2), ("a", 1)];
+    let federated: Vec<String> =
+        coordinators.iter().map(|(region, n)| format!("{region}={},{}", hex(*n), hex(n + 10))).collect();
     let federation: Vec<&str> =
         ["set-mode", "federated"].into_iter().chain(federated.iter().map(String::as_str)).collect();
     let limits =

@@ -448,9 +448,18 @@ fn a_crowded_region_dilates_and_its_outermost_agents_move_over() {
 #[test]
 fn a_document_that_is_no_policy_changes_nothing() {
     let mut world = planets();
-    for document in ["be kind", "{\"constraints\":[{}]}", "", "[]"] {
+    let rules = |count: u32| {
+        let rule = |n| format!(r#"{{"name":"r{n}","rule":{{"within":{{"of":"core","delta_micro":{n}}}}}}}"#);
+        let rules: Vec<String> = (1..=count).map(rule).collect();
+        format!(r#"{{"prove":true,"constraints":[{}]}}"#, rules.join(","))
+    };
+    // A root shows seven rules.
+    for document in ["be kind", "{\"constraints\":[{}]}", "", "[]", &rules(8)] {
         let command = OwnerCommand::SetPolicy { name: name("p"), document: document.as_bytes().to_vec() };
         assert_eq!(refusal(&world.command(command)), "bad_value");
     }
     assert_eq!(world.fabric.policies().count(), 0);
+    let document = rules(7).into_bytes();
+    world.command(OwnerCommand::SetPolicy { name: name("p"), document });
+    assert_eq!(world.fabric.policies().count(), 1);
 }

@@ -264,13 +264,38 @@ fn an_owner_command_with_a_value_out_of_range_is_refused() {
         OwnerCommand::SetValidator { validator: heavy },
         OwnerCommand::SetValidator { validator: weightless },
         OwnerCommand::SetMode { mode: Mode::Centralized { succession: vec![] } },
-        OwnerCommand::SetMode { mode: Mode::Federated { coordinators: [].into() } },
+        OwnerCommand::SetMode { mode: Mode::Centralized { succession: vec![key("v1"); 2] } },
+        federation(&[]),
+        federation(&[("earth", "v1"), ("luna", "v2"), ("mars", "v3")]),
+        federation(&[("earth", "v1"), ("luna", "v2"), ("mars", "v3"), ("helios", "v1")]),
+        federation(&[("earth", "v2"), ("luna", "v1"), ("mars", "v3"), ("helios", "v4")]),
         OwnerCommand::BanPeer { network_key: key("p"), reason: "x".repeat(257), until: TimeMs::MAX },
         OwnerCommand::Payload { bytes: vec![0; 4_097] },
     ];
     for command in commands {
         assert_eq!(refused_command(&world, command.clone()), "bad_value", "{command:?}");
     }
+}
+
+fn federation(coordinators: &[(&str, &str)]) -> OwnerCommand {
+    let coordinators = coordinators.iter().map(|(region, who)| (name(region), vec![key(who)])).collect();
+    OwnerCommand::SetMode { mode: Mode::Federated { coordinators } }
+}
+
+#[test]
+fn a_federation_is_not_made_smaller_than_one_that_bears_a_fault() {
+    let mut world = World::new("earth.1");
+    world.command(OwnerCommand::SetValidator { validator: crate::world::validator("v5", "helios", 1) });
+    let mut rows = vec![("earth", "v1"), ("luna", "v2"), ("mars", "v3"), ("helios", "v5")];
+    world.command(federation(&rows));
+    let remove = |who: &str| OwnerCommand::RemoveValidator { vote_key: key(who) };
+    let fewer = OwnerCommand::SetMode { mode: Mode::FullyDistributed };
+    assert_eq!(refused_command(&world, remove("v3")), "no_quorum");
+    // Not even in a region that has another validator, who does not coordinate.
+    rows.pop();
+    assert_eq!(refused_command(&world, federation(&rows)), "bad_value");
+    world.command(fewer);
+    world.command(remove("v3"));
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! What may run, and what is reported of it.
 
-use crate::support::{Ground, WIDE, attempt, command};
+use crate::support::{Ground, WIDE, attempt, command, lease};
 use phalanx_types::{Hash, Outcome};
 
 fn reason(outcome: Outcome) -> String {
@@ -69,7 +69,7 @@ async fn a_shim_that_cannot_run_means_not_started() {
     let mut provider = Ground::of("exit 0").provider().clone();
     provider.shim.0 = "/nonexistent/shim".into();
     let task = provider.task(&attempt(1), &command("it", &[], WIDE)).unwrap();
-    assert!(provider.spawn(&task).await.unwrap_err().contains("the shim"));
+    assert!(provider.spawn(&task, lease().1).await.unwrap_err().contains("the shim"));
 }
 
 #[tokio::test]
@@ -87,7 +87,8 @@ async fn a_command_has_an_empty_folder_no_input_and_nothing_of_the_nodes_environ
 async fn a_command_that_is_stopped_is_killed_and_nothing_of_it_is_left() {
     let ground = Ground::of("setsid sleep 300 & : > \"$0/runs\"; sleep 300");
     let task = ground.provider().task(&attempt(1), &command("it", &[], WIDE)).unwrap();
-    let running = ground.provider().spawn(&task).await.unwrap();
+    let (_lease, until_then) = lease();
+    let running = ground.provider().spawn(&task, until_then).await.unwrap();
     let runs = ground.path().join("runs");
     let exit = running.wait(crate::support::until("a run", || runs.exists())).await;
     assert_eq!(exit.outcome, Outcome::Killed);

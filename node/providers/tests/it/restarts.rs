@@ -1,16 +1,20 @@
 //! Nodes and shims that are killed, and what becomes of their work.
 
-use crate::support::{Ground, WIDE, attempt, command, until, want, worker_program};
+use crate::support::{Ground, WIDE, attempt, command, lease, until, want, worker_program};
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
-use phalanx_providers::{journal::JournalError, runtime::WorkerRuntime};
+use phalanx_providers::{
+    journal::JournalError,
+    runtime::{LeaseTime, WorkerRuntime},
+};
 use phalanx_types::{Outcome, TimeMs, job::OutcomeReport};
 use std::{
     collections::{BTreeMap, BTreeSet},
     io::{BufRead, BufReader, Write},
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
+    time::Duration,
 };
 
 /// A child in another session, deaf to SIGTERM and without the variables of its
@@ -43,8 +47,14 @@ impl Worker {
     }
 
     fn want(&mut self, numbers: impl Iterator<Item = u32>) {
+        self.want_for(Duration::from_secs(3_600), numbers);
+    }
+
+    fn want_for(&mut self, lease: Duration, numbers: impl Iterator<Item = u32>) {
+        let lease_ms = u64::try_from(lease.as_millis()).unwrap();
+        let work = command("it", &[], WIDE);
         let wanted: Vec<_> = numbers
-            .map(|n| serde_json::json!({"attempt": attempt(n), "work": command("it", &[], WIDE)}))
+            .map(|n| serde_json::json!({"attempt": attempt(n), "work": work, "lease_ms": lease_ms}))
             .collect();
         writeln!(self.stdin, "{}", serde_json::Value::from(wanted)).unwrap();
     }
@@ -76,6 +86,10 @@ fn children_of(parent: u32) -> Vec<i32> {
     pids.filter_map(|e| e.file_name().to_str()?.parse().ok()).filter(is_child).collect()
 }
 
+fn now() -> LeaseTime {
+    LeaseTime::read(|| TimeMs::ZERO)
+}
+
 fn outcomes(worker: &WorkerRuntime) -> Vec<Outcome> {
     worker.reports().map(|report| report.outcome.clone()).collect()
 }
@@ -88,6 +102,20 @@ async fn a_killed_node_takes_its_work_with_it() {
     until("a run", || ground.path().join("runs").exists()).await;
     worker.kill();
     until("the end of the work", || ground.left().is_empty()).await;
+}
+
+#[tokio::test]
+async fn a_frozen_node_has_no_work_that_outlives_its_lease() {
+    let ground = Ground::of(STUBBORN);
+    let mut worker = Worker::start(&ground);
+    worker.want_for(Duration::from_secs(2), 1..=1);
+    until("a run", || ground.path().join("runs").exists()).await;
+    worker.signal(Signal::SIGSTOP);
+    let is_work = |line: &&String| !line.contains("/journal");
+    until("the end of the work", || ground.left().iter().filter(is_work).count() == 0).await;
+    worker.signal(Signal::SIGCONT);
+    assert_eq!(worker.next_report().outcome, Outcome::LeaseExpired);
+    worker.kill();
 }
 
 #[tokio::test]
@@ -128,7 +156,8 @@ async fn a_node_and_a_shim_that_were_killed_together_leave_nothing_after_the_res
 async fn a_shim_that_was_killed_means_lost_and_nothing_is_left() {
     let ground = Ground::of(r#"setsid sleep 300 & : > "$0/runs"; sleep 300"#);
     let task = ground.provider().task(&attempt(1), &command("it", &[], WIDE)).unwrap();
-    let running = ground.provider().spawn(&task).await.unwrap();
+    let (_lease, until_then) = lease();
+    let running = ground.provider().spawn(&task, until_then).await.unwrap();
     until("a run", || ground.path().join("runs").exists()).await;
     kill(Pid::from_raw(running.mark.group), Signal::SIGKILL).unwrap();
     let exit = running.wait(std::future::pending()).await;
@@ -171,7 +200,7 @@ async fn an_attempt_runs_at_most_once_over_kills_of_its_node() {
 async fn what_an_operator_moved_away_counts_as_started() {
     let ground = Ground::of(r#": > "$0/runs"; exit 0"#);
     let mut worker = WorkerRuntime::open(&ground.journal(), ground.provider().clone(), &[]).unwrap();
-    worker.reconcile(TimeMs(0), &[want(1, "it", 100)]).unwrap();
+    worker.reconcile(now(), &[want(1, "it", 100_000)]).unwrap();
     while outcomes(&worker).is_empty() {
         worker.next_exit().await.unwrap();
     }
@@ -179,7 +208,7 @@ async fn what_an_operator_moved_away_counts_as_started() {
     std::fs::remove_file(ground.journal()).unwrap();
     let wanted = [want(1, "it", 100)];
     let mut worker = WorkerRuntime::open(&ground.journal(), ground.provider().clone(), &wanted).unwrap();
-    worker.reconcile(TimeMs(0), &wanted).unwrap();
+    worker.reconcile(now(), &wanted).unwrap();
     assert_eq!((outcomes(&worker), worker.running()), (vec![Outcome::Lost], 0));
     assert!(!ground.path().join("runs").exists(), "it was started again");
 }
@@ -189,7 +218,7 @@ async fn a_damaged_journal_is_an_error_that_says_what_to_do_and_a_torn_one_is_he
     let ground = Ground::of("exit 0");
     let open = || WorkerRuntime::open(&ground.journal(), ground.provider().clone(), &[]);
     let mut worker = open().unwrap();
-    worker.reconcile(TimeMs(0), &[want(1, "it", 100), want(2, "it", 100)]).unwrap();
+    worker.reconcile(now(), &[want(1, "it", 100_000), want(2, "it", 100_000)]).unwrap();
     while outcomes(&worker).len() < 2 {
         worker.next_exit().await.unwrap();
     }

@@ -11,9 +11,10 @@ use phalanx_types::{
 use std::{
     fs,
     path::{Path, PathBuf},
-    time::{Duration, Instant},
+    time::Duration,
 };
 use tempfile::TempDir;
+use tokio::{sync::watch, time::Instant};
 
 /// The example `worker`, which is built with the tests and is the shim as well.
 pub fn worker_program() -> PathBuf {
@@ -82,10 +83,13 @@ impl Ground {
     pub async fn run(&self, name: &str, args: &[&str], limits: CommandLimits) -> Exit {
         let work = command(name, args, limits);
         match self.provider.task(&attempt(1), &work) {
-            Ok(task) => match self.provider.spawn(&task).await {
-                Ok(running) => running.wait(std::future::pending()).await,
-                Err(reason) => Exit::not_started(reason),
-            },
+            Ok(task) => {
+                let (_lease, until) = lease();
+                match self.provider.spawn(&task, until).await {
+                    Ok(running) => running.wait(std::future::pending()).await,
+                    Err(reason) => Exit::not_started(reason),
+                }
+            }
             Err(reason) => Exit::not_started(reason),
         }
     }
@@ -136,6 +140,11 @@ impl Drop for Ground {
             }
         }
     }
+}
+
+/// A lease of an hour.
+pub fn lease() -> (watch::Sender<Instant>, watch::Receiver<Instant>) {
+    watch::channel(Instant::now() + Duration::from_secs(3_600))
 }
 
 pub fn attempt(number: u32) -> AttemptId {

@@ -10,7 +10,7 @@ use anyhow::{Context, Result};
 use phalanx_api::Client;
 use serde_json::{Value, json};
 use std::{
-    path::Path,
+    path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 
@@ -28,6 +28,8 @@ pub struct Journey {
     pub agent: String,
     /// The worker it went to.
     pub worker: String,
+    /// The disk, drawn while it was on its way.
+    pub picture: PathBuf,
     /// The steps it took.
     pub steps: usize,
     /// The kinds of all receipts about it, in order.
@@ -45,12 +47,12 @@ impl Journey {
 pub async fn travel(shell: &Shell, client: &Client, out: &Path) -> Result<Journey> {
     let genesis = out.join("node-1/genesis.json").display().to_string();
     let words = ["agent", "spawn", "--region", FROM, "--label", "navigator", "--stack", &genesis];
-    let said = shell.done(&words)?;
+    let said = shell.done(&words).await?;
     shell.all(&words, &said);
     let agent = said.lines().next().unwrap_or_default().to_owned();
     let worker = worker_in(client, TO).await?;
     let words = ["agent", "migrate", &agent, &worker];
-    shell.all(&words, &shell.done(&words)?);
+    shell.all(&words, &shell.done(&words).await?);
     let picture = out.join("disk.svg");
     let count = Scene::of(client).await?.draw(&picture)?;
     shell.line(&format!("{count} places drawn in {}", picture.display()));
@@ -68,7 +70,7 @@ pub async fn travel(shell: &Shell, client: &Client, out: &Path) -> Result<Journe
     }
     let steps = receipts.iter().filter(|receipt| receipt["kind"] == "agent_moved").count();
     let kinds = receipts.iter().map(|receipt| json!({"index": receipt["index"], "kind": receipt["kind"]}));
-    Ok(Journey { agent, worker, steps, receipts: kinds.collect() })
+    Ok(Journey { agent, worker, picture, steps, receipts: kinds.collect() })
 }
 
 /// A healthy worker of a region.

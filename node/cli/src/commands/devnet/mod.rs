@@ -7,10 +7,12 @@ mod shell;
 
 use crate::{
     founding::{self, ModeChoice, ModeWord, Plan, TENANT},
-    output::{Code, Failure, Format, say, text},
+    output::{Code, Failure, Format, say, text, warn},
+    stop::Stop,
 };
 use anyhow::{Context, Result};
 use owner::DevChain;
+use phalanx_api::Client;
 use phalanx_config::RoutingAlgorithm;
 use phalanx_devnet::{Devnet, Judgement, NodeSpec, Outage, PortBlock, Run, trace::Trace};
 use phalanx_fabric::defaults::planetary;
@@ -20,7 +22,6 @@ use shell::Shell;
 use std::{
     fs,
     path::{Path, PathBuf},
-    process::Command,
     time::Duration,
 };
 
@@ -154,14 +155,19 @@ pub fn run(format: Format, args: Args) -> Result<Code> {
         workers: founded.genesis.workers.len() as u64,
         patience: Duration::from_secs(300),
         outage,
+        is_overfull,
         jobs,
     };
     let mut devnet = Devnet::new(&binary, specs);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
+        let mut stop = Stop::new()?;
         let chain = match &args.contracts {
             Some(folder) => {
-                let chain = Box::pin(DevChain::start(folder, &founded.homes, &out)).await?;
+                let chain = tokio::select! {
+                    chain = Box::pin(DevChain::start(folder, &founded.homes, &out)) => chain?,
+                    () = stop.asked() => return Err(too_early()),
+                };
                 if format == Format::Text {
                     say(&chain.banner());
                 }
@@ -175,33 +181,30 @@ pub fn run(format: Format, args: Args) -> Result<Code> {
             let judgement = phalanx_devnet::run(&mut devnet, &plan).await?;
             if format == Format::Text {
                 say(&report(&judgement, &names));
-                say(&weights(&devnet).await?);
             }
             let shell = Shell::new(&binary, &out, format);
             let first = devnet.clients().into_iter().next().context("there is no node")?;
+            let weights = weights(&shell, &first).await?;
             let journey = journey::travel(&shell, &first, &out).await?;
-            let is_proven = prove(format, &devnet, &judgement, &binary, &out).await?;
+            let is_proven = prove(&shell, &first, &judgement, &out).await?;
             let contracts = args.contracts.as_deref();
             let verifier = chain.as_ref().map(DevChain::verifier);
-            let proofs =
-                proving::prove(&shell, &first, &journey.agent, contracts, verifier, &out).await?;
+            let proofs = proving::prove(&shell, &first, &journey.agent, contracts, verifier, &out).await?;
             let shown = match &chain {
                 Some(chain) => {
                     let shown = Box::pin(chain.walk(&shell, &devnet)).await?;
-                    let is_published = chain.publish(&shell, &proofs)?;
+                    let is_published = chain.publish(&shell, &proofs).await?;
                     Some(owner::Shown { is_published, ..shown })
                 }
                 None => None,
             };
-            anyhow::Ok((judgement, journey, is_proven, proofs, shown))
+            anyhow::Ok((judgement, weights, journey, is_proven, proofs, shown))
         };
         let worked = tokio::select! {
             worked = Box::pin(work) => worked,
-            _ = tokio::signal::ctrl_c() => {
-                Err(Failure::because(Code::Refused, "stopped before the work was done"))
-            }
+            () = stop.asked() => Err(too_early()),
         };
-        let (judgement, journey, is_proven, proofs, shown) = match worked {
+        let (judgement, weights, journey, is_proven, proofs, shown) = match worked {
             Ok(worked) => worked,
             Err(error) => {
                 devnet.stop_all(STOP_WITHIN).await;
@@ -211,37 +214,40 @@ pub fn run(format: Format, args: Args) -> Result<Code> {
         let conclusion = || shown.as_ref().map_or_else(String::new, owner::Shown::words);
         format.print(
             conclusion,
-            json!({"jobs": values(&judgement), "journey": journey, "is_proven": is_proven, "proofs": proofs, "owner": shown}),
+            json!({
+                "jobs": values(&judgement), "weights": weights, "journey": journey,
+                "is_proven": is_proven, "proofs": proofs, "owner": shown,
+            }),
         );
         if !args.once {
             say(&format!(
                 "the mesh stays up; look at it with `phalanx status --home {}/node-1`; Ctrl-C ends it",
                 out.display()
             ));
-            tokio::signal::ctrl_c().await?;
+            stop.asked().await;
         }
-        let killed = devnet.stop_all(STOP_WITHIN).await;
-        if !killed.is_empty() {
-            eprintln!("had to be killed after {} s: {}", STOP_WITHIN.as_secs(), killed.join(", "));
-        }
+        let wrong = devnet.stop_all(STOP_WITHIN).await;
+        wrong.iter().for_each(|wrong| warn(wrong));
         let is_obeyed = shown.is_none_or(|shown| shown.is_good());
         let is_shown = journey.is_good() && is_proven && proofs.is_good();
-        let is_good = judgement.is_good() && is_shown && is_obeyed && killed.is_empty();
+        let is_good = judgement.is_good() && is_shown && is_obeyed && wrong.is_empty();
         Ok(if is_good { Code::Done } else { Code::Refused })
     })
 }
 
-/// Who votes with which weight, as the first node has it.
-async fn weights(devnet: &Devnet) -> Result<String> {
-    let Some(client) = devnet.clients().into_iter().next() else { return Ok(String::new()) };
+fn too_early() -> anyhow::Error {
+    Failure::because(Code::Refused, "stopped before the work was done")
+}
+
+/// Who votes with which weight, as a node has it.
+async fn weights(shell: &Shell, client: &Client) -> Result<Value> {
     let rows = client.get("/v1/list/validators").await?;
-    let rows = rows.as_array().map(Vec::as_slice).unwrap_or_default();
-    let height = rows.first().map(|row| text(&row["height"])).unwrap_or_default();
-    let each: Vec<String> = rows
-        .iter()
-        .map(|row| format!("{} {}", text(&row["entry"]["region"]), text(&row["weight"])))
-        .collect();
-    Ok(format!("vote weights of height {height}: {}", each.join(", ")))
+    let all = rows.as_array().map(Vec::as_slice).unwrap_or_default();
+    let height = all.first().map(|row| text(&row["height"])).unwrap_or_default();
+    let each: Vec<String> =
+        all.iter().map(|row| format!("{} {}", text(&row["entry"]["region"]), text(&row["weight"]))).collect();
+    shell.line(&format!("vote weights of height {height}: {}", each.join(", ")));
+    Ok(rows)
 }
 
 fn report(judgement: &Judgement, names: &[String]) -> String {
@@ -255,7 +261,8 @@ fn report(judgement: &Judgement, names: &[String]) -> String {
 fn values(judgement: &Judgement) -> Value {
     json!({
         "as_expected": judgement.as_expected, "states": judgement.states,
-        "otherwise": judgement.otherwise, "took_ms": judgement.took.as_millis().to_string(),
+        "otherwise": judgement.otherwise, "missing": judgement.missing,
+        "took_ms": judgement.took.as_millis().to_string(),
         "turnaround_p50_ms": judgement.turnaround_ms[0], "turnaround_p99_ms": judgement.turnaround_ms[1],
         "receipts": judgement.outcomes.kinds, "height": judgement.roots.height,
         "outage": judgement.outage.is_some(), "roots": judgement.roots.nodes, "roots_agree": judgement.roots.agree(),
@@ -264,28 +271,13 @@ fn values(judgement: &Judgement) -> Value {
 
 /// Stores the proof of the last job's end and verifies it with the binary, as a
 /// stranger would.
-async fn prove(
-    format: Format,
-    devnet: &Devnet,
-    judgement: &Judgement,
-    binary: &Path,
-    out: &Path,
-) -> Result<bool> {
-    let (Some(client), Some(index)) = (devnet.clients().into_iter().next(), judgement.receipt) else {
-        return Ok(false);
-    };
+async fn prove(shell: &Shell, client: &Client, judgement: &Judgement, out: &Path) -> Result<bool> {
+    let Some(index) = judgement.receipt else { return Ok(false) };
     let proof = client.bytes(&format!("/v1/receipts/{index}/proof")).await?;
-    let file = out.join(format!("receipt-{index}.json"));
+    let file = out.join(format!("receipt-{index}.json")).display().to_string();
     fs::write(&file, proof)?;
-    let verified = Command::new(binary)
-        .args(["receipt", "verify"])
-        .arg(&file)
-        .arg("--genesis")
-        .arg(out.join("node-1/genesis.json"))
-        .output()?;
-    if format == Format::Text {
-        say(&format!("phalanx receipt verify {}", file.display()));
-        say(&format!("  {}", String::from_utf8_lossy(&verified.stdout).trim_end()));
-    }
+    let genesis = out.join("node-1/genesis.json").display().to_string();
+    let verified = shell.run(&["receipt", "verify", &file, "--genesis", &genesis]).await?;
+    shell.all(&["receipt", "verify", &file], &String::from_utf8_lossy(&verified.stdout));
     Ok(verified.status.success())
 }

@@ -137,19 +137,19 @@ impl DevChain {
 
     /// One command through the whole file flow: built, shown, signed by two owners each
     /// on a copy, merged, simulated, executed.
-    fn command(&self, shell: &Shell, what: &[&str], name: &str, evidence: Option<&str>) -> Result<()> {
+    async fn command(&self, shell: &Shell, what: &[&str], name: &str, evidence: Option<&str>) -> Result<()> {
         let [proposed, first, second, signed] =
             ["", "-owner-1", "-owner-2", "-signed"].map(|end| self.file(&format!("{name}{end}.json")));
         let mut words = [&["owner", "command"], what, &["--out", &proposed]].concat();
         words.extend(evidence.into_iter().flat_map(|file| ["--evidence", file]));
-        let said = shell.done(&words)?;
+        let said = shell.done(&words).await?;
         shell.all(&words, &said);
         // What changes who rules, or whom to believe, is signed by its hash only.
         let hash = said.lines().find_map(|line| line.trim().strip_prefix("safeTxHash")).map(str::trim);
         let hash = hash.filter(|_| said.contains(". ! "));
         if evidence.is_some() {
             let words = ["owner", "tx", "show", &proposed, "--check"];
-            let shown = shell.done(&words)?;
+            let shown = shell.done(&words).await?;
             let verdicts: Vec<&str> = shown.lines().filter(|line| line.starts_with("evidence 1")).collect();
             shell.all(&words, &verdicts.join("\n"));
         }
@@ -169,14 +169,14 @@ impl DevChain {
                 copy,
             ];
             words.extend(hash.into_iter().flat_map(|hash| ["--safe-tx-hash", hash]));
-            shell.last(&words, &shell.done(&words)?);
+            shell.last(&words, &shell.done(&words).await?);
         }
         let words = ["owner", "tx", "merge", &first, &second, "--out", &signed];
-        shell.last(&words, &shell.done(&words)?);
+        shell.last(&words, &shell.done(&words).await?);
         let words = ["owner", "tx", "simulate", &signed];
-        shell.last(&words, &shell.done(&words)?);
+        shell.last(&words, &shell.done(&words).await?);
         let words = ["owner", "tx", "exec", &signed, "--dev", "--dev-key", "0"];
-        shell.last(&words, &shell.done(&words)?);
+        shell.last(&words, &shell.done(&words).await?);
         Ok(())
     }
 
@@ -199,12 +199,12 @@ impl DevChain {
         let mut shown = Shown { nodes: clients.len(), ..Shown::default() };
         let Some(node) = clients.first() else { return Ok(shown) };
         let evidence = self.evidence(node).await?;
-        self.command(shell, &["pause-shard", SHARD], "pause", evidence.as_deref())?;
+        self.command(shell, &["pause-shard", SHARD], "pause", evidence.as_deref()).await?;
         let began = Instant::now();
         shown.obeyed = until_paused(&clients, true).await?;
         let took = began.elapsed().as_millis();
         shell.line(&format!("  obeyed by {} of {} nodes after {took} ms", shown.obeyed, shown.nodes));
-        self.command(shell, &["resume-shard", SHARD], "resume", None)?;
+        self.command(shell, &["resume-shard", SHARD], "resume", None).await?;
         let resumed = until_paused(&clients, false).await?;
         shell.line(&format!("  obeyed by {resumed} of {} nodes", shown.nodes));
         shown.obeyed = shown.obeyed.min(resumed);
@@ -214,7 +214,7 @@ impl DevChain {
         std::fs::write(&file, node.bytes(&format!("/v1/receipts/{index}/proof")).await?)?;
         let url = self.anvil.url();
         let words = ["receipt", "verify", &file, "--rpc", &url];
-        let verified = shell.run(&words)?;
+        let verified = shell.run(&words).await?;
         shell.all(&words, &String::from_utf8_lossy(&verified.stdout));
         shown.receipt = verified.status.success().then_some(index);
         shown.anchored = number(node, "/chain/final").await?;
@@ -223,21 +223,21 @@ impl DevChain {
 
     /// Sets the keys of these proofs at the contract through the owners' files, has it verify them
     /// under the checkpoint's anchored roots, and spends one, which is done once only.
-    pub fn publish(&self, shell: &Shell, proven: &Proven) -> Result<bool> {
+    pub async fn publish(&self, shell: &Shell, proven: &Proven) -> Result<bool> {
         let verifier = self.verifier().to_string();
         let id = CHAIN_ID.to_string();
         for (at, file) in proven.files.iter().enumerate() {
             let (file, folder) = (file.display().to_string(), self.file(&format!("key-{at}")));
             let words = ["proof", "export", "--format", "safe", "--verifier", &verifier];
-            shell.done(&[&words[..], &["--chain-id", &id, &file, "--out", &folder]].concat())?;
+            shell.done(&[&words[..], &["--chain-id", &id, &file, "--out", &folder]].concat()).await?;
             let written = std::fs::read_dir(&folder)?.next().context("no key was written")??.path();
             let builder = written.display().to_string();
-            self.command(shell, &["batch", "--builder", &builder], &format!("key-{at}"), None)?;
+            self.command(shell, &["batch", "--builder", &builder], &format!("key-{at}"), None).await?;
         }
         let (proofs, checkpoint) =
             (proven.folder.display().to_string(), proven.checkpoint_file.display().to_string());
         let words = ["proof", "verify", &proofs, "--checkpoint", &checkpoint, "--against-contract"];
-        let verified = shell.run(&words)?;
+        let verified = shell.run(&words).await?;
         let said = String::from_utf8_lossy(&verified.stdout).into_owned();
         // The inputs were shown when the proofs were made.
         let is_verdict = |line: &&str| !line.starts_with(' ') || line.trim_start().starts_with("checked in");
@@ -245,8 +245,8 @@ impl DevChain {
         let Some(file) = proven.files.last().filter(|_| verified.status.success()) else { return Ok(false) };
         let file = file.display().to_string();
         let words = ["proof", "spend", &file, "--checkpoint", &checkpoint, "--dev", "--dev-key", "0"];
-        shell.all(&words, &shell.done(&words)?);
-        let again = shell.run(&words)?;
+        shell.all(&words, &shell.done(&words).await?);
+        let again = shell.run(&words).await?;
         shell.last(&words, &String::from_utf8_lossy(&again.stderr));
         Ok(!again.status.success())
     }

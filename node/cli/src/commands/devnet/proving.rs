@@ -10,9 +10,9 @@ use serde_json::Value;
 use std::{
     fs,
     path::{Path, PathBuf},
-    process::Command,
     time::{Duration, Instant},
 };
+use tokio::process::Command;
 
 /// Time for the next checkpoint.
 const WITHIN: Duration = Duration::from_secs(120);
@@ -56,29 +56,29 @@ pub async fn prove(
     let path = |name: &str| folder.join(name).display().to_string();
     let checkpoint = next_checkpoint(client).await?;
     let checkpoint_file = out.join("proven-checkpoint.json");
-    fs::write(&checkpoint_file, shell.done(&["checkpoint", "export", &checkpoint])?)?;
+    fs::write(&checkpoint_file, shell.done(&["checkpoint", "export", &checkpoint]).await?)?;
     let words = ["proof", "setup", "--dev"];
-    shell.all(&words, &shell.done(&words)?);
+    shell.all(&words, &shell.done(&words).await?);
     let context = verifier.map(|verifier| (CHAIN_ID.to_string(), verifier.to_string()));
     let mut files = Vec::new();
     for statement in ["position", "action"] {
         let witness = out.join(format!("{statement}-witness.json")).display().to_string();
         let file = path(&format!("{statement}.json"));
         let words = ["proof", "witness", statement, agent, "--out", &witness];
-        shell.all(&words, &shell.done(&words)?);
+        shell.all(&words, &shell.done(&words).await?);
         let mut words = vec!["proof", "prove", statement, "--witness", &witness, "--out", &file];
         if let Some((id, verifier)) = &context {
             words.extend(["--chain-id", id, "--contract", verifier]);
         }
-        shell.all(&words, &shell.done(&words)?);
+        shell.all(&words, &shell.done(&words).await?);
         files.push(PathBuf::from(file));
     }
     let (proofs, shown) = (folder.display().to_string(), checkpoint_file.display().to_string());
     let words = ["proof", "verify", &proofs, "--checkpoint", &shown];
-    shell.all(&words, &shell.done(&words)?);
+    shell.all(&words, &shell.done(&words).await?);
     let snarkjs = contracts.map(|folder| folder.join("node_modules/snarkjs/build/cli.cjs"));
     let by_snarkjs = match snarkjs.filter(|path| path.exists()) {
-        Some(snarkjs) => Some(by_snarkjs(shell, &snarkjs, &files, out)?),
+        Some(snarkjs) => Some(by_snarkjs(shell, &snarkjs, &files, out).await?),
         None => {
             shell.line("snarkjs is not installed: not compared");
             None
@@ -88,12 +88,12 @@ pub async fn prove(
 }
 
 /// How many of the proofs snarkjs takes.
-fn by_snarkjs(shell: &Shell, snarkjs: &Path, files: &[PathBuf], out: &Path) -> Result<usize> {
+async fn by_snarkjs(shell: &Shell, snarkjs: &Path, files: &[PathBuf], out: &Path) -> Result<usize> {
     let mut count = 0;
     for (at, file) in files.iter().enumerate() {
         let folder = out.join(format!("snarkjs-{at}"));
         let (file, exported) = (file.display().to_string(), folder.display().to_string());
-        shell.done(&["proof", "export", "--format", "snarkjs", &file, "--out", &exported])?;
+        shell.done(&["proof", "export", "--format", "snarkjs", &file, "--out", &exported]).await?;
         let [key, public, proof] =
             ["verification_key.json", "public.json", "proof.json"].map(|name| folder.join(name));
         let began = Instant::now();
@@ -101,7 +101,9 @@ fn by_snarkjs(shell: &Shell, snarkjs: &Path, files: &[PathBuf], out: &Path) -> R
             .arg(snarkjs)
             .args(["groth16", "verify"])
             .args([&key, &public, &proof])
+            .kill_on_drop(true)
             .output()
+            .await
             .context("node cannot be run, which snarkjs needs")?;
         let is_valid = verified.status.success();
         count += usize::from(is_valid);

@@ -4,8 +4,9 @@ use crate::output::{Code, Failure, Format, say};
 use anyhow::Result;
 use std::{
     path::{Path, PathBuf},
-    process::{Command, Output},
+    process::Output,
 };
+use tokio::process::Command;
 
 /// Runs the binary against the first node, and tells what was run and what it said.
 pub struct Shell {
@@ -20,14 +21,15 @@ impl Shell {
         Self { binary: binary.to_owned(), home: out.join("node-1"), format }
     }
 
-    /// Runs it.
-    pub fn run(&self, words: &[&str]) -> Result<Output> {
-        Ok(Command::new(&self.binary).args(words).arg("--home").arg(&self.home).output()?)
+    /// Runs it; gone when nobody waits for it any more.
+    pub async fn run(&self, words: &[&str]) -> Result<Output> {
+        let mut command = Command::new(&self.binary);
+        Ok(command.args(words).arg("--home").arg(&self.home).kill_on_drop(true).output().await?)
     }
 
     /// Runs it; its output when it succeeds.
-    pub fn done(&self, words: &[&str]) -> Result<String> {
-        let done = self.run(words)?;
+    pub async fn done(&self, words: &[&str]) -> Result<String> {
+        let done = self.run(words).await?;
         if !done.status.success() {
             let error = String::from_utf8_lossy(&done.stderr);
             let said = String::from_utf8_lossy(&done.stdout);

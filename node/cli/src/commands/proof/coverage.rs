@@ -1,13 +1,20 @@
 //! Which agents of a policy the proofs in a folder cover.
 
 use super::report::Verdict;
-use crate::output::Code;
+use crate::output::{Code, Failure};
 use anyhow::{Context, Result};
 use phalanx_circuits::{
-    native::{Fr, bytes_of},
-    witness::BoundPolicy,
+    native::{Fr, Selector, bytes_of},
+    witness::{BoundPolicy, BoundRule},
 };
-use phalanx_types::{AgentId, Hash, Name, units::CheckpointNumber};
+use phalanx_geometry::{Curvature, Reach};
+use phalanx_types::{
+    AgentId, Hash, Name,
+    agent::{DIMENSION_DEFAULT, Position},
+    owner::POLICY_LEN_MAX,
+    policy::{Anchor, Constraint, Policy, Rule},
+    units::CheckpointNumber,
+};
 use serde::{Deserialize, Serialize};
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -32,6 +39,11 @@ pub struct Coverage {
     pub bound: Vec<BoundPolicy>,
     /// The agents.
     pub agents: Vec<Covered>,
+}
+
+/// The root of what binds agents.
+fn root(bound: &BoundPolicy) -> Option<String> {
+    Some(bytes_of(bound.to_native().ok()?.root()).to_string())
 }
 
 /// What binds agents, by root.
@@ -62,6 +74,62 @@ impl Covered {
     }
 }
 
+/// The owner's document of a policy, against which a folder is held.
+pub struct Document {
+    /// The file.
+    name: String,
+    policy: Policy,
+}
+
+impl Document {
+    /// Reads one.
+    pub fn read(path: &Path) -> Result<Self> {
+        let name = path.display().to_string();
+        let policy = Policy::parse(&crate::files::read(path, POLICY_LEN_MAX)?)
+            .map_err(|error| Failure::because(Code::Unreadable, format!("{name}: {error}")))?;
+        Ok(Self { name, policy })
+    }
+
+    /// What the rules that bind an agent, under the name `policy`, leave out of the document or
+    /// say otherwise.
+    fn gap(&self, policy: &Name, rules: &[BoundRule]) -> Option<String> {
+        self.policy.constraints.iter().find_map(|Constraint { name, rule }| {
+            let (of, reach, selector) = match rule {
+                Rule::Within { of, delta_micro } => {
+                    (of, Reach::for_within(Curvature::ONE, (*delta_micro).into()), Selector::Within)
+                }
+                Rule::Beyond { of, delta_micro } => {
+                    (of, Reach::for_beyond(Curvature::ONE, (*delta_micro).into()), Selector::Beyond)
+                }
+                Rule::Inside { .. } | Rule::Apart { .. } => return None,
+            };
+            let center = match of {
+                Anchor::Core => Some(Position::origin(DIMENSION_DEFAULT)),
+                Anchor::Position(at) => Some(at.clone()),
+                // Where a region is, the document does not say.
+                Anchor::Region(_) => None,
+            };
+            let bound = rules.iter().find(|rule| rule.policy == *policy && rule.constraint == *name);
+            let Some(bound) = bound else {
+                return Some(format!(
+                    "{name}: {} asks for it, and it is not among the rules that bind the agent",
+                    self.name
+                ));
+            };
+            let is_same = bound.selector == selector
+                && reach.is_ok_and(|reach| reach == bound.reach)
+                && center.is_none_or(|center| center == bound.center);
+            (!is_same).then(|| format!("{name}: it says something else in {}", self.name))
+        })
+    }
+
+    /// The constraints of which nothing can be shown.
+    fn unprovable(&self) -> impl Iterator<Item = &Name> {
+        let of_kind = |c: &&Constraint| matches!(c.rule, Rule::Inside { .. } | Rule::Apart { .. });
+        self.policy.constraints.iter().filter(of_kind).map(|c| &c.name)
+    }
+}
+
 /// An agent and whether it is covered.
 #[derive(Serialize)]
 pub struct Finding {
@@ -77,6 +145,10 @@ pub struct Findings {
     checkpoint: CheckpointNumber,
     covered: usize,
     agents: Vec<Finding>,
+    /// The owner's document that it was held against.
+    document: Option<String>,
+    /// Constraints of the document that have no circuit.
+    unprovable: Vec<Name>,
 }
 
 impl Coverage {
@@ -87,8 +159,14 @@ impl Coverage {
             return Ok(None);
         }
         let bytes = crate::files::read(&path, BYTES_MAX)?;
-        let read = serde_json::from_slice(&bytes);
-        read.map(Some).with_context(|| format!("{} is no coverage of `phalanx proof policy`", path.display()))
+        let what = || format!("{} is no coverage of `phalanx proof policy`", path.display());
+        let read: Self = serde_json::from_slice(&bytes).with_context(what)?;
+        // Two lists of one root would call its rules by different names.
+        let roots: BTreeSet<String> = read.bound.iter().filter_map(root).collect();
+        if roots.len() < read.bound.len() {
+            anyhow::bail!("{}: what is bound is named twice, or is no policy", what());
+        }
+        Ok(Some(read))
     }
 
     /// Number of proofs.
@@ -110,8 +188,7 @@ impl Coverage {
 
     /// Holds the proofs against it. A proof does not show whose it is; that two are of two agents
     /// is shown by their nullifiers, which differ.
-    pub fn findings(&self, folder: &Path, verdicts: &[Verdict]) -> Findings {
-        let root = |bound: &BoundPolicy| Some(bytes_of(bound.to_native().ok()?.root()).to_string());
+    pub fn findings(&self, folder: &Path, verdicts: &[Verdict], document: Option<&Document>) -> Findings {
         let bound: Bound<'_> = self.bound.iter().filter_map(|b| Some((root(b)?, b))).collect();
         let mut spent: BTreeSet<(Name, String)> = BTreeSet::new();
         let mut agents = Vec::new();
@@ -126,15 +203,28 @@ impl Coverage {
                     Err(why) => reason = reason.or_else(|| Some(format!("{constraint}: {why}"))),
                 }
             }
-            reason = reason.or_else(|| self.unproven(covered, &roots, &bound));
+            reason = reason.or_else(|| self.unproven(covered, &roots, &bound, document));
             agents.push(Finding { agent: covered.agent, reason });
         }
         let covered = agents.iter().filter(|finding| finding.reason.is_none()).count();
-        Findings { policy: self.policy.clone(), checkpoint: self.checkpoint, covered, agents }
+        Findings {
+            policy: self.policy.clone(),
+            checkpoint: self.checkpoint,
+            covered,
+            agents,
+            document: document.map(|document| document.name.clone()),
+            unprovable: document.into_iter().flat_map(Document::unprovable).cloned().collect(),
+        }
     }
 
     /// A rule of the policy that binds an agent and is not proven of it.
-    fn unproven(&self, covered: &Covered, roots: &BTreeSet<String>, bound: &Bound<'_>) -> Option<String> {
+    fn unproven(
+        &self,
+        covered: &Covered,
+        roots: &BTreeSet<String>,
+        bound: &Bound<'_>,
+        document: Option<&Document>,
+    ) -> Option<String> {
         let mut roots = roots.iter();
         let (Some(root), None) = (roots.next(), roots.next()) else {
             let is_none = covered.proofs.is_empty();
@@ -144,7 +234,8 @@ impl Coverage {
         let rules = bound.get(root).map_or(&[][..], |bound| bound.rules.as_slice());
         let own = rules.iter().filter(|rule| rule.policy == self.policy);
         let unproven = own.map(|rule| &rule.constraint).find(|name| !covered.proofs.contains_key(*name));
-        unproven.map(|constraint| format!("{constraint}: nothing is proven of it"))
+        let gap = || document.and_then(|document| document.gap(&self.policy, rules));
+        unproven.map(|constraint| format!("{constraint}: nothing is proven of it")).or_else(gap)
     }
 
     /// The policy root under which a proof shows the rule that it is said to show; or why it does
@@ -211,11 +302,27 @@ impl Findings {
                 Some(reason) => format!("  NOT covered  {}: {reason}\n", finding.agent),
             });
         }
-        text.push_str(
-            "  caveat: whom the policy binds, which proof is of whom and how rules are called is the word of who made the \
-             folder; that the proofs of a rule are of as many agents, and of all rules of their policy, is shown\n  \
-             caveat: constraints of the kinds inside and apart have no circuit, and nothing is shown of them\n",
-        );
+        text.push_str(&match &self.document {
+            Some(document) => format!(
+                "  the rules are those of {document}\n  caveat: whom the policy binds, which proof is of whom and where \
+                 regions are is the word of who made the folder\n"
+            ),
+            None => "  caveat: whom the policy binds, which proof is of whom and how rules are called is the word of who made \
+                     the folder (`--policy FILE` holds them against the owner's document); that the proofs of a rule are of as \
+                     many agents, and of all rules of their policy, is shown\n"
+                .to_owned(),
+        });
+        let unprovable: Vec<&str> = self.unprovable.iter().map(Name::as_str).collect();
+        if !unprovable.is_empty() {
+            text.push_str(&format!(
+                "  caveat: nothing is shown of {}: constraints of the kinds inside and apart have no circuit\n",
+                unprovable.join(", ")
+            ));
+        } else if self.document.is_none() {
+            text.push_str(
+                "  caveat: constraints of the kinds inside and apart have no circuit, and nothing is shown of them\n",
+            );
+        }
         text
     }
 }

@@ -1,7 +1,7 @@
 //! `phalanx proof verify`.
 
 use super::{
-    coverage::{self, Coverage},
+    coverage::{self, Coverage, Document},
     keys::KeyArgs,
     onchain::OnChainArgs,
     report::{self, Verdict},
@@ -51,6 +51,10 @@ pub struct Args {
     /// Each proof must be about the root of one of them.
     #[arg(long = "checkpoint", value_name = "FILE")]
     checkpoints: Vec<PathBuf>,
+    /// The owner's document of the policy that a folder's proofs are of: its rules must be the
+    /// ones that are proven.
+    #[arg(long, value_name = "FILE", conflicts_with = "snarkjs")]
+    policy: Option<PathBuf>,
     #[command(flatten)]
     on_chain: OnChainArgs,
 }
@@ -72,6 +76,7 @@ type Found<T> = Result<T, Box<Verdict>>;
 pub fn run(home: &Home, format: Format, args: &Args) -> Result<Code> {
     let began = Instant::now();
     let checkpoints = args.checkpoints.iter().map(|path| checkpoint(path)).collect::<Result<Vec<_>>>()?;
+    let document = args.policy.as_deref().map(Document::read).transpose()?;
     let mut verdicts = Vec::new();
     let mut given = Vec::new();
     let found = match (args.circuit, args.snarkjs.as_slice()) {
@@ -93,10 +98,15 @@ pub fn run(home: &Home, format: Format, args: &Args) -> Result<Code> {
     verdicts.sort_by(|a, b| a.name.cmp(&b.name));
     args.on_chain.ask(home, &mut verdicts, &checkpoints);
     let mut coverage = Vec::new();
+    if document.is_some() && !args.files.iter().any(|path| path.join(coverage::FILE).exists()) {
+        let reason =
+            format!("--policy is for a folder of `phalanx proof policy`, with its {}", coverage::FILE);
+        return Err(Failure::because(Code::Unreadable, reason));
+    }
     for folder in args.files.iter().filter(|path| path.is_dir()) {
         let of_folder =
             Coverage::of(folder).map_err(|e| Failure::because(Code::Unreadable, format!("{e:#}")))?;
-        coverage.extend(of_folder.map(|of_folder| of_folder.findings(folder, &verdicts)));
+        coverage.extend(of_folder.map(|of_folder| of_folder.findings(folder, &verdicts, document.as_ref())));
     }
     Ok(report::print(format, &verdicts, &coverage, &args.checkpoints, Some(began.elapsed())))
 }

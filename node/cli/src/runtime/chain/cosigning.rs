@@ -12,7 +12,10 @@ use phalanx_routing::Router;
 use phalanx_types::{
     Checkpoint, Hash, PublicKey, Round,
     codec::decode_exact,
-    cosign::{AccountSignature, BATCH_MAX, CheckpointSignature, CosignQuery, Cosigned, RegisteredValidator},
+    cosign::{
+        AccountSignature, BATCH_MAX, CheckpointSignature, CosignQuery, Cosigned, RegisteredValidator,
+        decode_batch,
+    },
     encode,
     evidence::{Accusation, Fault},
     units::CheckpointNumber,
@@ -38,8 +41,6 @@ const AGAIN: Duration = Duration::from_secs(3);
 const OTHERS_EVERY: usize = 5;
 /// Checkpoints read from the ledger at once.
 const READ_MAX: usize = 256;
-/// Longest message of signatures, and longest answer, in bytes.
-const MESSAGE_BYTES_MAX: usize = 16 << 10;
 const ANSWER_BYTES_MAX: usize = 1 << 20;
 /// Signatures of an answer that were given in another way before; more are not read.
 const USELESS_MAX: usize = 16;
@@ -94,12 +95,6 @@ fn set_of(fabric: &Fabric) -> Vec<RegisteredValidator> {
     let mut entries: Vec<RegisteredValidator> = entries.collect();
     entries.sort_unstable_by_key(|e| (e.account, e.vote_key));
     entries
-}
-
-fn decode_batch(bytes: &[u8]) -> Option<Vec<CheckpointSignature>> {
-    decode_exact(bytes, MESSAGE_BYTES_MAX, "signatures")
-        .ok()
-        .filter(|list: &Vec<CheckpointSignature>| (1..=BATCH_MAX).contains(&list.len()))
 }
 
 /// The sets that are in use.
@@ -327,7 +322,7 @@ impl Cosigning {
 
     /// Takes in what a node has sent to all; says whether it is to be passed on.
     fn gossip(&self, author: &PublicKey, bytes: &[u8]) -> Result<Verdict> {
-        let Some(batch) = decode_batch(bytes) else { return Ok(Verdict::Reject) };
+        let Ok(batch) = decode_batch(bytes) else { return Ok(Verdict::Reject) };
         let mut verdict = Verdict::Accept;
         for heard in &batch {
             let result = self.shared.cosigner().hear_from(heard, author);

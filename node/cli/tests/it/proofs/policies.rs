@@ -60,6 +60,29 @@ fn a_policy_is_proven_of_every_agent_and_gaps_are_named() {
     assert_eq!(verdict["coverage"][0]["covered"], AGENTS, "{verdict}");
     assert_eq!(verdict["valid"], 2 * AGENTS);
 
+    // Held against the owner's document, and against ones that say otherwise.
+    let document = lone.mesh.folder.path().join("guards.json");
+    let by = |text: &str| {
+        fs::write(&document, text).unwrap();
+        lone.phalanx(&[&verify[2..], &["--policy", document.to_str().unwrap()]].concat())
+    };
+    let output = by(GUARDS);
+    let said = stdout(&output);
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    assert!(said.contains("nothing is shown of home") && said.contains("the rules are those of"), "{said}");
+    for (from, to, why) in [
+        ("9000000", "8999999", "near: it says something else"),
+        ("\"beyond\"", "\"within\"", "off: it says something else"),
+        ("\"core\"", "{\"position\": [1, 0, 0, 0, 0, 0, 0, 0]}", "near: it says something else"),
+        ("\"off\"", "\"far\"", "far: "),
+    ] {
+        assert!(GUARDS.contains(from));
+        let output = by(&GUARDS.replacen(from, to, 1));
+        assert_eq!(output.status.code(), Some(1), "{why}");
+        assert!(stdout(&output).contains(why), "{why}: {}", stdout(&output));
+    }
+    assert_eq!(by("be kind").status.code(), Some(2));
+
     // The same, by a node that does not run.
     let again = lone.mesh.folder.path().join("again");
     let again = again.to_str().unwrap();
