@@ -133,8 +133,8 @@ fn nearest() {
                 let mut index =
                     Index::build(dimension, points.iter().enumerate().map(|(i, x)| (i as u32, x))).unwrap();
                 let built = began.elapsed().as_secs_f64();
-                let rows: Vec<f64> = points.iter().flat_map(|x| x.0.iter().map(|c| *c as f64)).collect();
-                let gaps: Vec<f64> =
+                let mut rows: Vec<f64> = points.iter().flat_map(|x| x.0.iter().map(|c| *c as f64)).collect();
+                let mut gaps: Vec<f64> =
                     points.iter().map(|x| phalanx_geometry::gap(x).unwrap() as f64).collect();
                 // Near where points are: where searches come from.
                 let centers: Vec<Position> = (0..400)
@@ -168,15 +168,27 @@ fn nearest() {
                     })
                     .collect();
                 let moved = each(moves, |i| index.insert(targets[i].0, &targets[i].1).unwrap());
+                // What a list does: a row is overwritten.
+                let overwritten = each(moves, |i| {
+                    let (id, to) = &targets[i];
+                    let row = &mut rows[*id as usize * dimension..][..dimension];
+                    row.iter_mut().zip(&to.0).for_each(|(x, c)| *x = *c as f64);
+                    gaps[*id as usize] = phalanx_geometry::gap(to).unwrap() as f64;
+                });
+                black_box((&rows, &gaps));
+                let removed = each(moves, |i| assert!(index.remove(&(i as u32))));
                 println!(
                     "nearest::{layout}/k={K},dimension={dimension},points={n}: {} against {} by force (ratio {:.1}); \
-                     within 0.5 {} for {:.1} points; move {}; built in {}",
+                     within 0.5 {} for {:.1} points; move {} against {} by force (ratio {:.3}); remove {}; built in {}",
                     time(ours),
                     time(theirs),
                     theirs / ours,
                     time(range),
                     inside as f64 / queries as f64,
                     time(moved),
+                    time(overwritten),
+                    overwritten / moved,
+                    time(removed),
                     time(built)
                 );
             }

@@ -55,7 +55,9 @@ pub struct Work<'a> {
     /// What it means, as a model says it: in fixed point of any scale, for only the
     /// direction counts. All of one mesh come from the same model.
     pub semantic: Option<&'a [i64]>,
-    /// Where its data lie: the place of their region, in the same dimension.
+    /// Where its data lie: the place of their region, in the same dimension. It is carried
+    /// to the tenant's centre like all else: work of one tenant is near what needs the same
+    /// data, and only what has no tenant is drawn to the region's place itself.
     pub locality: Option<&'a Position>,
 }
 

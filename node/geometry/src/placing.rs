@@ -13,7 +13,8 @@ use phalanx_types::agent::Position;
 /// point for twice the dimension, and after that on larger ones.
 ///
 /// # Errors
-/// When the dimension is not 2 to 1,024.
+/// When the dimension is not 2 to 1,024, or the index is 400 times the dimension or more:
+/// those spheres are larger than [`LENGTH_MAX`](crate::LENGTH_MAX).
 pub fn beginning(dimension: usize, index: usize) -> Result<Point, Error> {
     let (axis, turn) = (index % dimension.max(1), index / dimension.max(1));
     let mut direction = vec![0.0; dimension];

@@ -1,6 +1,10 @@
 //! The disk as a picture: SVG, for people.
 
-use crate::{Ball, Curvature, Error, Point, placing};
+use crate::{
+    Ball, Curvature, Error, Point,
+    fixed::{self, Nearness},
+    placing,
+};
 use phalanx_types::agent::Position;
 use std::fmt::Write;
 
@@ -22,7 +26,7 @@ pub enum Kind {
     Region,
     /// What votes weigh by: a ring.
     Focus,
-    /// A worker: a square, beside the region at whose place it is.
+    /// A worker: a square, beside the region at whose place it is, or nearest to it.
     Worker,
     /// An agent, or anything else: a dot.
     Dot,
@@ -44,7 +48,7 @@ pub struct Line {
 /// Half of the picture's width, and the disk's radius, in its units.
 const HALF: f64 = 320.0;
 const RADIUS: f64 = 300.0;
-/// How far from its region's place a worker is drawn, and how many stand around it.
+/// How far from its region's place a worker is drawn, and the angle between two.
 const AROUND: f64 = 22.0;
 const TURN: f64 = 0.7;
 /// Points of a geodesic, less one.
@@ -53,10 +57,11 @@ const STEPS: u32 = 32;
 const ROUNDS: u32 = 400;
 
 /// Where marks of more than two dimensions are drawn: in the plane, as far from each
-/// other as they are, as well as that goes. Gives the misfit too, 0 when it is exact.
+/// other as they are, as well as that goes. Gives the misfit too, 0 when it is exact. The
+/// time grows with the square of their number.
 ///
 /// # Errors
-/// When a position is not valid or the dimensions differ.
+/// When a position is not valid, the dimensions differ, or there are more than 800.
 pub fn flat(places: &[Position]) -> Result<(Vec<Point>, f64), Error> {
     let ball = Ball::new(Curvature::ONE);
     let mut lengths = vec![vec![0.0; places.len()]; places.len()];
@@ -84,13 +89,52 @@ fn at(point: &Point) -> (f64, f64) {
     (x * RADIUS, -y * RADIUS)
 }
 
+/// Where each mark is drawn, and the misfit. Workers take no part in the layout, since
+/// there are many at few places: each is where its region is, or what else is nearest to
+/// it when there is no region.
+fn laid_out(marks: &[Mark]) -> Result<(Vec<Point>, f64), Error> {
+    let dimension = marks.first().map_or(0, |mark| mark.place.0.len());
+    for mark in marks {
+        fixed::same_dimension(dimension, mark.place.0.len())?;
+        fixed::gap(&mark.place)?;
+    }
+    let others: Vec<&Mark> = marks.iter().filter(|mark| mark.kind != Kind::Worker).collect();
+    let places: Vec<Position> = others.iter().map(|mark| mark.place.clone()).collect();
+    let (points, misfit) = flat(&places)?;
+    let has_regions = others.iter().any(|mark| mark.kind == Kind::Region);
+    let mut homes = Vec::new();
+    for (mark, point) in others.iter().zip(&points) {
+        if mark.kind == Kind::Region || !has_regions {
+            homes.push((&mark.place, fixed::gap(&mark.place)?, point));
+        }
+    }
+    let middle = Point::origin(2)?;
+    let mut drawn = points.iter();
+    let mut all = Vec::with_capacity(marks.len());
+    for mark in marks {
+        if mark.kind != Kind::Worker {
+            all.extend(drawn.next().cloned());
+            continue;
+        }
+        let mut nearest: Option<(Nearness, &Point)> = None;
+        for (place, gap, point) in &homes {
+            let nearness = Nearness { separation: fixed::separation(&mark.place, place)?, gap: *gap };
+            if nearest.is_none_or(|(least, _)| nearness < least) {
+                nearest = Some((nearness, point));
+            }
+        }
+        all.push(nearest.map_or(&middle, |(_, point)| point).clone());
+    }
+    Ok((all, misfit))
+}
+
 /// The disk with marks, and geodesics between some of them.
 ///
 /// # Errors
-/// When a position is not valid or the dimensions differ.
+/// When a position is not valid, the dimensions differ, or more than 800 marks are no
+/// workers.
 pub fn svg(marks: &[Mark], lines: &[Line]) -> Result<String, Error> {
-    let places: Vec<Position> = marks.iter().map(|mark| mark.place.clone()).collect();
-    let (points, misfit) = flat(&places)?;
+    let (points, misfit) = laid_out(marks)?;
     let ball = Ball::new(Curvature::ONE);
     let mut text = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"{0} {0} {1} {1}\" font-family=\"sans-serif\" font-size=\"13\">\n\

@@ -8,7 +8,8 @@
 //! [`Flat`], with a height for the access link, is the baseline; [`Comparison`] says which
 //! of the two fits the same data better.
 //!
-//! What one liar can do:
+//! What one liar can do, to a node that pings 16 others or more ([`ANCHOR_PPM`] says how
+//! much is left then, and what fewer peers cost):
 //!
 //! - **L1** Each peer has one part in a step, however often it is heard: more samples
 //!   give no more influence. Its part does not grow with the error it claims to be

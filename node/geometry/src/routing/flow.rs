@@ -86,7 +86,9 @@ impl<N: Ord + Copy> Flow<N> {
     }
 
     /// Learns from a message that arrived. A path that shares a node with another, is
-    /// too long, or does not begin at the source is left out.
+    /// too long, or does not begin at the source is left out. A new path counts as if it
+    /// had carried as much as the one that carried least: it takes its share of what
+    /// follows, not all of it.
     pub fn learn(&mut self, arrived: &Message<N>) {
         let path = arrived.path();
         let is_whole = path.first() == Some(&self.source) && path.last() == Some(&self.target);
@@ -94,7 +96,8 @@ impl<N: Ord + Copy> Flow<N> {
         if !is_whole || is_shared || self.paths.len() >= self.paths_max || path.len() > PATH_MAX {
             return;
         }
-        self.paths.push((path, 0));
+        let carried = self.paths.iter().map(|(_, carried)| *carried).min().unwrap_or(0);
+        self.paths.push((path, carried));
         self.is_probed = false;
         let longest = self.hops_min().map_or(0, usize::from) + usize::from(self.longer_max);
         self.paths.retain(|(path, _)| path.len() <= longest + 1);

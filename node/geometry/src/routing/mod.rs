@@ -86,7 +86,9 @@ pub enum Algorithm {
     /// `multipath_hyperbolic`: the same, over paths that share no node between their
     /// ends; see [`Flow`].
     MultipathHyperbolic,
-    /// `gradient_flow`: the same, where congestion lengthens the way over a link.
+    /// `gradient_flow`: the same, where congestion lengthens the way over a link. It
+    /// spreads what goes over a mesh whose places are those of its links; where they are
+    /// others, detours can put more on the busiest link than they take off it.
     GradientFlow,
 }
 

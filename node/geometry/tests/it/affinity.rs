@@ -1,7 +1,7 @@
 //! Places of agents and jobs.
 
 use phalanx_geometry::{
-    Ball, Curvature, Error,
+    Ball, Curvature, Error, Point,
     affinity::{CENTERS_APART, CLUSTER_RADIUS, MARGIN, SEMANTIC_LEN_MAX, Work, position, tenant_center},
 };
 use phalanx_types::{Name, agent::Position, job::SKILLS_MAX};
@@ -187,14 +187,27 @@ fn only_the_direction_of_a_meaning_counts() {
 
 #[test]
 fn work_is_drawn_towards_its_data() {
-    let center = centers(8, 1).remove(0);
-    let same = skills(0, 2);
     let region = |axis: usize| Position((0..8).map(|i| if i == axis { 1 << 39 } else { 0 }).collect());
-    let at = |locality: &Position| {
-        position(&center, &Work { skills: &same, semantic: None, locality: Some(locality) }).unwrap()
-    };
-    assert_eq!(at(&region(1)), at(&region(1)));
-    assert!(apart(&at(&region(1)), &at(&region(2))) > 0.1);
+    let (here, there) = (region(1), region(2));
+    let few = skills(0, 2);
+    for center in centers(8, 20).into_iter().chain([Position::origin(8)]) {
+        // The translation to the tenant's centre carries the regions' places along.
+        let carried = |place: &Position| {
+            let [center, place] = [&center, place].map(|x| Point::try_from(x).unwrap());
+            center.moebius_add(&place).unwrap().to_position().unwrap()
+        };
+        let at = |skills: &BTreeSet<Name>, locality: &Position| {
+            position(&center, &Work { skills, semantic: None, locality: Some(locality) }).unwrap()
+        };
+        for (own, other) in [(&here, &there), (&there, &here)] {
+            // By its data alone it is nearer to their region than to the other one.
+            let work = at(&BTreeSet::new(), own);
+            assert!(apart(&work, &carried(own)) < apart(&work, &carried(other)) - 0.05);
+            // With the same skills it is nearer there than when its data lie elsewhere.
+            let [work, elsewhere] = [own, other].map(|region| at(&few, region));
+            assert!(apart(&work, &carried(own)) < apart(&elsewhere, &carried(own)) - 0.05);
+        }
+    }
 }
 
 #[test]

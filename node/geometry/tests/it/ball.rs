@@ -1,7 +1,7 @@
 //! Maps of the ball against big numbers, near the edge too.
 
-use crate::big::{BigPoint, big, error, float, pairs, tanh};
-use phalanx_geometry::{Ball, Curvature, Error, Point, gap};
+use crate::big::{BigPoint, artanh, big, error, float, pairs, positions, tanh};
+use phalanx_geometry::{Ball, Curvature, Error, Mean, Point, gap};
 use phalanx_types::agent::Position;
 use proptest::prelude::*;
 
@@ -82,6 +82,29 @@ proptest! {
     }
 
     #[test]
+    fn a_dilation_of_a_short_length_is_off_by_its_few_roundings_alone(
+        (x, y) in pairs(), lengths in prop::array::uniform2(0.0..4.0f64), factor in 0.0..1.5f64,
+    ) {
+        let near = |p: &Position, length| {
+            Point::at(point(p).coordinates(), length).unwrap().to_position().unwrap()
+        };
+        let (center, x) = (near(&x, lengths[0]), near(&y, lengths[1]));
+        let c = BigPoint::of(&center);
+        let seen = c.negated().moebius_add(&BigPoint::of(&x));
+        let scaled = seen.scaled(&big(factor));
+        let truth = c.moebius_add(&scaled);
+        let length = float(&c.distance(&BigPoint::of(&x)));
+        prop_assume!(length > 0.0);
+        let made = [&c, &BigPoint::of(&x), &seen, &scaled, &truth];
+        let gap = made.map(|p| float(&p.gap())).into_iter().fold(1.0, f64::min);
+        // A sixth of what is stated for all maps.
+        let carried = libm::sinh(factor * length) / libm::sinh(length);
+        let limit = (4.0 + x.0.len() as f64 / 8.0) * ULP * (1.0 / gap + length) * carried.max(1.0);
+        let wrong = error(&point(&x).dilated(&point(&center), factor).unwrap(), &truth);
+        prop_assert!(wrong <= limit, "{wrong} > {limit}");
+    }
+
+    #[test]
     fn the_exponential_is_the_textbooks((x, y) in pairs(), length in 0.0..18.0f64) {
         // exp_x(v) = x ⊕ tanh(λ‖v‖/2)·v/‖v‖ with λ = 2/gap, along y.
         prop_assume!(y.0.iter().any(|c| *c != 0));
@@ -90,7 +113,7 @@ proptest! {
         let norm = float(&direction.dot(&direction).sqrt());
         let v: Vec<f64> =
             point(&y).coordinates().iter().map(|c| c / norm * length * p.gap() / 2.0).collect();
-        let exact = BigPoint(v.iter().map(|c| big(*c)).collect());
+        let exact = BigPoint::at(&v);
         let along = exact.dot(&exact).sqrt();
         let truth = if along == big(0.0) {
             BigPoint::of(&x)
@@ -109,7 +132,7 @@ proptest! {
     fn the_logarithm_is_the_textbooks((x, y) in pairs()) {
         let seen = BigPoint::of(&x).negated().moebius_add(&BigPoint::of(&y));
         let norm = seen.dot(&seen).sqrt();
-        let found = BigPoint(ball().log(&point(&x), &point(&y)).unwrap().iter().map(|c| big(*c)).collect());
+        let found = BigPoint::at(&ball().log(&point(&x), &point(&y)).unwrap());
         if norm == big(0.0) {
             prop_assert!(found.dot(&found) == big(0.0));
         } else {
@@ -168,8 +191,101 @@ proptest! {
     }
 
     #[test]
+    fn a_euclidean_twin_is_as_near_as_stated((center, _) in pairs(), radius in 0.0..40.0f64) {
+        let found = Ball::new(Curvature::from_ppm(2_000_000).unwrap()).euclidean_twin(&point(&center), radius);
+        let (middle, euclidean) = found.unwrap();
+        let c = BigPoint::of(&center);
+        let length = big(radius) * big(2.0).sqrt();
+        let t = tanh(&(&length / big(2.0)));
+        let below = big(1.0) - &t * &t * c.dot(&c);
+        let truth = c.times(&((big(1.0) - &t * &t) / &below));
+        let stated = big((3.0 * float(&length) + 16.0) * ULP);
+        let apart = BigPoint::at(&middle).plus(&truth.negated());
+        prop_assert!(apart.dot(&apart).sqrt() <= &stated * truth.dot(&truth).sqrt());
+        let truth = t * c.gap() / below;
+        let wrong = big(euclidean) - &truth;
+        prop_assert!(-&stated * &truth <= wrong && wrong <= stated * truth);
+    }
+
+    #[test]
+    fn a_hyperbolic_twin_is_as_near_as_stated(
+        (direction, _) in pairs(), part in 0.0..1.0f64, outermost in 0.0..30.0f64,
+    ) {
+        // A Euclidean ball whose outermost point is at this distance from the origin.
+        let far = libm::tanh(outermost / 2.0);
+        let c = Point::at(point(&direction).coordinates(), 2.0 * libm::atanh(part * far)).unwrap();
+        let (center, radius) = (c.coordinates(), (1.0 - part) * far);
+        let (found, length) = ball().hyperbolic_twin(center, radius).unwrap();
+        let c = BigPoint::at(center);
+        let norm = c.dot(&c).sqrt();
+        let (near, far) = (&norm - big(radius), &norm + big(radius));
+        let stated = (center.len() as f64 / 4.0 + 8.0) * ULP / float(&(big(1.0) - &far));
+        let (near, far) = (big(2.0) * artanh(&near), big(2.0) * artanh(&far));
+        let wrong = float(&(big(length) - (&far - &near) / big(2.0))).abs();
+        prop_assert!(wrong <= stated, "{wrong} > {stated}");
+        let truth = if norm == big(0.0) { c } else { c.times(&(tanh(&((far + near) / big(4.0))) / norm)) };
+        let wrong = error(&found, &truth);
+        prop_assert!(wrong <= stated, "{wrong} > {stated}");
+    }
+
+    #[test]
+    fn the_twin_of_a_twin_is_the_first_where_stated((center, _) in pairs(), radius in 0.0..20.0f64) {
+        let c = point(&center);
+        let outermost = ball().length(&c, &Point::origin(c.dimension()).unwrap()).unwrap() + radius;
+        let (middle, euclidean) = ball().euclidean_twin(&c, radius).unwrap();
+        if outermost < 30.0 {
+            let (back, again) = ball().hyperbolic_twin(&middle, euclidean).unwrap();
+            let rest = 2.0 / (libm::exp(outermost) + 1.0);
+            let stated = (c.dimension() as f64 / 4.0 + 6.0 * radius + 40.0) * ULP / rest;
+            prop_assert!((again - radius).abs() <= stated, "{again} {radius} {stated}");
+            let moved = ball().length(&back, &c).unwrap();
+            prop_assert!(moved <= stated, "{moved} > {stated}");
+        }
+    }
+
+    #[test]
+    fn rounding_moves_a_point_by_no_more_than_stated((direction, _) in pairs(), length in 0.0..18.0f64) {
+        let at = Point::at(point(&direction).coordinates(), length).unwrap();
+        let moved = BigPoint::at(at.coordinates()).distance(&BigPoint::of(&at.to_position().unwrap()));
+        let stated = (at.dimension() as f64).sqrt() / (1u64 << 40) as f64 / at.gap();
+        prop_assert!(float(&moved) <= stated * (1.0 + 1.0 / 4096.0), "{} > {stated}", float(&moved));
+    }
+
+    #[test]
     fn fixed_point_goes_out_and_in_unchanged((x, _) in pairs()) {
         prop_assert_eq!(point(&x).to_position().unwrap(), x);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(8))]
+
+    #[test]
+    fn maps_of_many_dimensions_are_as_near_as_those_of_few(
+        (x, y, z) in prop_oneof![Just(512usize), Just(1_024)]
+            .prop_flat_map(|d| (positions(d), positions(d), positions(d))),
+        t in 0.0..1.0f64,
+    ) {
+        let (p, q) = (point(&x), point(&y));
+        let (a, b) = (BigPoint::of(&x), BigPoint::of(&y));
+        let length = a.distance(&b);
+        let found = ball().distance(&x, &y).unwrap().to_f64();
+        let wrong = float(&(big(found) - &length)).abs();
+        let length = float(&length);
+        prop_assert!(wrong <= 0.51 / (1u64 << 40) as f64 + length / (1u64 << 49) as f64, "{wrong}");
+        let wrong = (ball().length(&p, &q).unwrap() - length).abs();
+        prop_assert!(wrong <= (x.0.len() as f64 + 16.0) * ULP * length, "{wrong}");
+        let sum = a.moebius_add(&b);
+        let wrong = error(&p.moebius_add(&q).unwrap(), &sum);
+        prop_assert!(wrong <= allowed(&sum, 1.0), "{wrong} > {}", allowed(&sum, 1.0));
+        let seen = a.negated().moebius_add(&BigPoint::of(&z));
+        let carried = b.moebius_add(&seen);
+        let limit = allowed(&seen, 1.0) + allowed(&carried, 1.0);
+        let wrong = error(&point(&z).translated(&p, &q).unwrap(), &carried);
+        prop_assert!(wrong <= limit, "{wrong} > {limit}");
+        let between = a.moebius_add(&a.negated().moebius_add(&b).scaled(&big(t)));
+        let wrong = error(&ball().geodesic(&p, &q, t).unwrap(), &between);
+        prop_assert!(wrong <= allowed(&between, length + 1.0), "{wrong} > {}", allowed(&between, length + 1.0));
     }
 }
 
@@ -227,6 +343,47 @@ fn the_bits_of_lengths_are_frozen() {
     assert_eq!(format!("{digest:016x}"), "58f1a25a47f6f57c");
 }
 
+/// So must the other maps and the mean: placing and migrations are made of them.
+#[test]
+fn the_bits_of_maps_are_frozen() {
+    let mut digest = 0u64;
+    let mut seed = 2u64;
+    let mut next = || {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (seed >> 11) as f64 / (1u64 << 53) as f64
+    };
+    let ball = Ball::new(Curvature::from_ppm(700_000).unwrap());
+    for round in 0..1_000 {
+        let dimension = [2, 8, 64][round % 3];
+        let mut draw = |length: f64| {
+            let direction: Vec<f64> = (0..dimension).map(|_| next() - 0.5).collect();
+            Point::at(&direction, next() * length).unwrap()
+        };
+        let (x, y, z) = (draw(6.0), draw(6.0), draw(16.0));
+        let tangent = ball.log(&x, &y).unwrap();
+        let (middle, euclidean) = ball.euclidean_twin(&x, 1.5).unwrap();
+        let (center, radius) = ball.hyperbolic_twin(&middle, euclidean).unwrap();
+        let mut mean = Mean::new(dimension).unwrap();
+        for (weight, member) in [(3, &x), (5, &y), (1 << 20, &z)] {
+            mean.insert(&member.to_position().unwrap(), weight).unwrap();
+        }
+        let points = [
+            ball.exp(&x, &tangent.iter().map(|t| t * 0.7).collect::<Vec<f64>>()).unwrap(),
+            z.translated(&x, &y).unwrap(),
+            y.dilated(&x, 0.6).unwrap(),
+            ball.step(&x, &z, 0.3).unwrap(),
+            center,
+        ];
+        let floats = points.iter().flat_map(|p| p.coordinates().iter().copied().chain([p.gap()]));
+        let floats = floats.chain(tangent).chain(middle).chain([euclidean, radius]).map(f64::to_bits);
+        let agreed = mean.position().unwrap().0.into_iter().map(|c| c as u64);
+        for word in floats.chain(agreed) {
+            digest = (digest ^ word).wrapping_mul(0x0000_0100_0000_01b3).rotate_left(17);
+        }
+    }
+    assert_eq!(format!("{digest:016x}"), "7b8088b54a09720e");
+}
+
 #[test]
 fn what_cannot_be_answered_is_an_error() {
     let (a, b) = (Point::origin(2).unwrap(), Point::origin(3).unwrap());
@@ -240,6 +397,8 @@ fn what_cannot_be_answered_is_an_error() {
     assert_eq!(ball().exp(&a, &[1e300, 0.0]), Err(Error::TooFar));
     assert_eq!(ball().euclidean_twin(&a, -1.0), Err(Error::TooFar));
     assert_eq!(ball().hyperbolic_twin(&[0.9, 0.0], 0.2), Err(Error::NoTwin));
+    let (middle, euclidean) = ball().euclidean_twin(&a, 60.0).unwrap();
+    assert_eq!(ball().hyperbolic_twin(&middle, euclidean), Err(Error::NoTwin));
     assert_eq!(Curvature::from_ppm(0), Err(Error::Flat));
     let outside = Position(vec![1 << 40, 0]);
     assert_eq!(ball().distance(&outside, &Position(vec![0, 0])), Err(Error::OutsideBall));

@@ -21,6 +21,21 @@ pub fn float(x: &Big) -> f64 {
     x.to_f64().value()
 }
 
+/// The largest `m` at which the inequality of [`phalanx_geometry::Reach`] may not hold yet,
+/// and whether it does hold there: the whole part of
+/// `2^113·Σ(x−y)² / ((2^80−Σx²)·(2^80−Σy²))`, and whether nothing is left over.
+pub fn boundary(x: &Position, y: &Position) -> (u128, bool) {
+    let raw = |p: &Position| BigPoint(p.0.iter().map(|c| big(*c as f64)).collect());
+    let (p, q) = (raw(x), raw(y));
+    let apart = p.plus(&q.negated());
+    let one = integer(1 << 80);
+    let left = integer(1 << 113) * apart.dot(&apart);
+    let gaps = (&one - p.dot(&p)) * (&one - q.dot(&q));
+    let whole = (&left / &gaps).floor();
+    let is_exact = &whole * gaps == left;
+    (u128::try_from(whole.to_int().value()).unwrap(), is_exact)
+}
+
 /// A point in big numbers.
 #[derive(Clone)]
 pub struct BigPoint(pub Vec<Big>);
@@ -28,6 +43,10 @@ pub struct BigPoint(pub Vec<Big>);
 impl BigPoint {
     pub fn of(position: &Position) -> Self {
         Self(position.0.iter().map(|x| big(*x as f64) / big((1u64 << 40) as f64)).collect())
+    }
+
+    pub fn at(coordinates: &[f64]) -> Self {
+        Self(coordinates.iter().map(|x| big(*x)).collect())
     }
 
     pub fn dot(&self, other: &Self) -> Big {
@@ -71,8 +90,7 @@ impl BigPoint {
         if norm == big(0.0) {
             return self.clone();
         }
-        let half = ((big(1.0) + &norm) / (big(1.0) - &norm)).ln() / big(2.0);
-        self.times(&(tanh(&(half * factor)) / norm))
+        self.times(&(tanh(&(artanh(&norm) * factor)) / norm))
     }
 }
 
@@ -86,6 +104,10 @@ pub fn tanh(x: &Big) -> Big {
     (&e - big(1.0)) / (e + big(1.0))
 }
 
+pub fn artanh(x: &Big) -> Big {
+    ((big(1.0) + x) / (big(1.0) - x)).ln() / big(2.0)
+}
+
 pub fn cosh(x: &Big) -> Big {
     (x.exp() + (-x).exp()) / big(2.0)
 }
@@ -93,7 +115,7 @@ pub fn cosh(x: &Big) -> Big {
 /// How far a reckoned point is from the true one: its coordinates and its gap
 /// both count.
 pub fn error(found: &Point, truth: &BigPoint) -> f64 {
-    let place = BigPoint(found.coordinates().iter().map(|x| big(*x)).collect());
+    let place = BigPoint::at(found.coordinates());
     let apart = place.plus(&truth.negated());
     let sideways = float(&(big(2.0) * (apart.dot(&apart) / (big(found.gap()) * truth.gap())).sqrt()));
     let inwards = float(&(big(found.gap()) / truth.gap())) - 1.0;

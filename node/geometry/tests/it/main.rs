@@ -8,6 +8,7 @@ mod big;
 mod latency;
 mod mean;
 mod nearest;
+mod order;
 mod placing;
 mod plot;
 mod policy;

@@ -1,7 +1,7 @@
 //! Places from distances.
 
 use phalanx_geometry::{
-    Ball, Curvature, Point,
+    Ball, Curvature, Error, Point,
     placing::{beginning, misfit, relax},
 };
 use phalanx_types::agent::Position;
@@ -89,6 +89,15 @@ fn all_at_one_place_come_apart() {
     assert!(missed < 0.05, "{missed}");
     assert!(relax(&ball(), &mut points, |_, _| 12.1, 1).is_err());
     assert!(relax(&ball(), &mut points, |_, _| f64::NAN, 1).is_err());
+}
+
+#[test]
+fn there_are_400_beginnings_a_dimension() {
+    for dimension in [2, 8] {
+        let last = beginning(dimension, 400 * dimension - 1).unwrap();
+        assert!(last.gap() > 0.0);
+        assert_eq!(beginning(dimension, 400 * dimension), Err(Error::TooFar));
+    }
 }
 
 /// Agreed numbers: they may never change.

@@ -1,6 +1,6 @@
 //! Within and beyond: the integers never claim more than the truth.
 
-use crate::big::{BigPoint, big, cosh, integer, pairs};
+use crate::big::{BigPoint, big, boundary, cosh, integer, pairs};
 use phalanx_geometry::{Curvature, Error, Reach, is_beyond, is_within};
 use phalanx_types::agent::Position;
 use proptest::prelude::*;
@@ -61,6 +61,29 @@ proptest! {
         let right = integer(m) * (&one - p.dot(&p)) * (&one - q.dot(&q));
         prop_assert_eq!(Reach::from_raw(m).unwrap().holds(&x, &y).unwrap(), left <= right);
     }
+
+    #[test]
+    fn the_inequality_begins_to_hold_where_the_designs_does((x, y) in pairs()) {
+        let (m, is_exact) = boundary(&x, &y);
+        prop_assume!(m < Reach::MAX.raw());
+        let holds = |m| Reach::from_raw(m).unwrap().holds(&x, &y).unwrap();
+        prop_assert!(m == 0 || !holds(m - 1), "one below {m}");
+        prop_assert_eq!(holds(m), is_exact, "{}", m);
+        prop_assert!(holds(m + 1), "one above {m}");
+    }
+}
+
+#[test]
+fn a_distance_that_is_exactly_the_reach_is_within() {
+    // From the origin to 1/2 on an axis the inequality is 2^33·(1/4) ≤ m·(3/4); to
+    // 1/2 on both, 2^33·(1/2) ≤ m·(1/2), without a rest.
+    let (origin, on_axis) = (Position(vec![0, 0]), Position(vec![1 << 39, 0]));
+    let diagonal = Position(vec![1 << 39, 1 << 39]);
+    let holds = |x, m| Reach::from_raw(m).unwrap().holds(x, &origin).unwrap();
+    assert_eq!(boundary(&on_axis, &origin), ((1 << 33) / 3, false));
+    assert!(!holds(&on_axis, (1 << 33) / 3) && holds(&on_axis, (1 << 33) / 3 + 1));
+    assert_eq!(boundary(&diagonal, &origin), (1 << 33, true));
+    assert!(!holds(&diagonal, (1 << 33) - 1) && holds(&diagonal, 1 << 33));
 }
 
 #[test]

@@ -21,10 +21,14 @@ pub enum Lie {
     Pulling(f64),
     /// As [`Lie::Pulling`], but to the other side every round.
     Shaking(f64),
+    /// As [`Lie::Pulling`], but each peer in a direction of its own, always the same.
+    Scattering(f64),
+    /// As [`Lie::Pulling`], and it holds its answers back by as much.
+    DelayingAndPulling(f64),
 }
 
 impl Lie {
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 20] = [
         Self::Shifted(0.1),
         Self::Shifted(0.5),
         Self::Shifted(5.0),
@@ -39,6 +43,12 @@ impl Lie {
         Self::Pulling(1.0),
         Self::Shaking(0.2),
         Self::Shaking(1.0),
+        Self::Scattering(0.1),
+        Self::Scattering(0.2),
+        Self::Scattering(0.4),
+        Self::DelayingAndPulling(0.1),
+        Self::DelayingAndPulling(0.2),
+        Self::DelayingAndPulling(0.5),
     ];
 }
 
@@ -64,6 +74,15 @@ fn along<S: Space>(space: &S, length: f64) -> Vec<f64> {
     let mut tangent = vec![0.0; space.tangent_dimension()];
     tangent[0] = length;
     tangent
+}
+
+/// A direction that follows from who lies to whom.
+fn hashed<S: Space>(space: &S, liar: usize, peer: usize, length: f64) -> Vec<f64> {
+    let mut draw = Draw((liar * 1_000_003 + peer) as u64);
+    draw.unit();
+    let direction: Vec<f64> = (0..space.tangent_dimension()).map(|_| draw.between(-1.0, 1.0)).collect();
+    let norm = direction.iter().map(|x| x * x).sum::<f64>().sqrt();
+    direction.iter().map(|x| x / norm * length).collect()
 }
 
 /// Where all nodes are in the end.
@@ -117,6 +136,15 @@ pub fn run<S: Space + Copy>(space: S, internet: &Internet, homes: &[S::Place], p
                         Lie::Shaking(part) => {
                             let side = if round.is_multiple_of(2) { 1.0 } else { -1.0 };
                             place = from_peer(side * (wanted + part * median));
+                        }
+                        Lie::Scattering(part) => {
+                            let tangent = hashed(&space, j, i, wanted + part * median);
+                            place = space.go(nodes[i].place(), &tangent).unwrap();
+                        }
+                        // Far enough that the place pulls though the answer was late.
+                        Lie::DelayingAndPulling(part) => {
+                            time += part * internet.median_us();
+                            place = from_peer(wanted + 2.0 * part * median);
                         }
                     }
                 }

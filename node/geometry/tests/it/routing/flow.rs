@@ -20,10 +20,20 @@ pub(super) fn arrive(mesh: &Mesh, mut message: Message<u32>, from: u32) -> Optio
 }
 
 /// Finds all paths that the flow will have.
-fn explore(flow: &mut Flow<u32>, mesh: &Mesh, from: u32) {
+pub(super) fn explore(flow: &mut Flow<u32>, mesh: &Mesh, from: u32) {
     assert_eq!(flow.probe(), Ok(None), "no probe before a path is known");
+    begin(flow, mesh, from);
+    probe(flow, mesh, from);
+}
+
+/// Finds the first path.
+fn begin(flow: &mut Flow<u32>, mesh: &Mesh, from: u32) {
     let first = flow.message(0).unwrap();
     flow.learn(&arrive(mesh, first, from).unwrap());
+}
+
+/// Finds all other paths.
+fn probe(flow: &mut Flow<u32>, mesh: &Mesh, from: u32) {
     while let Some(probe) = flow.probe().unwrap() {
         if let Some(arrived) = arrive(mesh, probe, from) {
             flow.learn(&arrived);
@@ -117,6 +127,47 @@ fn a_flow_uses_paths_that_share_no_node_and_gives_each_its_share() {
     }
     assert!(several > 100, "only {several} of 300 had several paths");
     assert!(found * 10 >= possible * 8, "{found} of {possible} paths were found");
+}
+
+#[test]
+fn a_path_found_late_takes_its_share_of_what_follows_and_no_more() {
+    const LARGEST: u64 = 1_000;
+    let mut compared = 0;
+    for seed in 0..300 {
+        let mut chance = Chance(seed);
+        let mesh = Mesh::new(&mut chance, 60);
+        let (from, to) = (0, mesh.graph.len() as u32 - 1);
+        let mut flow = Flow::new(from, to, mesh.places[to as usize].clone(), 4, HOPS_MAX).unwrap();
+        // How many bytes each path carries of the next hundred messages.
+        let mut send = |flow: &mut Flow<u32>| {
+            let mut carried: BTreeMap<Vec<u32>, u64> = flow.paths().map(|path| (path.to_vec(), 0)).collect();
+            for _ in 0..100 {
+                let bytes = 1 + chance.below(LARGEST as usize) as u64;
+                let path = arrive(&mesh, flow.message(bytes).unwrap(), from).unwrap().path();
+                *carried.get_mut(&path).unwrap() += bytes;
+            }
+            carried
+        };
+        let apart = |carried: &BTreeMap<Vec<u32>, u64>| {
+            carried.values().max().unwrap() - carried.values().min().unwrap()
+        };
+        begin(&mut flow, &mesh, from);
+        send(&mut flow);
+        probe(&mut flow, &mesh, from);
+        let carried = send(&mut flow);
+        assert!(apart(&carried) <= LARGEST, "{seed}: {carried:?}");
+        // The same for a path that is found again.
+        let all: Vec<Vec<u32>> = flow.paths().map(<[u32]>::to_vec).collect();
+        let Some(path) = all.iter().find(|path| path.len() > 2).filter(|_| all.len() > 1) else { continue };
+        flow.forget(path[1]);
+        assert_eq!(flow.paths().count(), all.len() - 1);
+        send(&mut flow);
+        probe(&mut flow, &mesh, from);
+        let carried = send(&mut flow);
+        assert!(apart(&carried) <= 2 * LARGEST, "{seed}: {carried:?}");
+        compared += usize::from(flow.paths().count() == all.len());
+    }
+    assert!(compared > 100, "only {compared} of 300 found a path again");
 }
 
 #[test]

@@ -3,12 +3,14 @@
 
 mod flow;
 mod header;
+mod load;
 mod stretch;
 mod view;
 
+use flow::explore;
 use phalanx_geometry::{
     graph::Graph,
-    routing::{Algorithm, Message, Neighbour, Reason, Step, TRAIL_MAX, View},
+    routing::{Algorithm, Flow, HOPS_MAX, Message, Neighbour, Reason, Step, TRAIL_MAX, View},
 };
 use phalanx_types::agent::{COORDINATE_FRACTION_BITS, Position};
 use proptest::prelude::*;
@@ -143,7 +145,15 @@ fn travels(seed: u64) {
     let (from, to) = (chance.below(nodes) as u32, chance.below(nodes) as u32);
     let algorithm = Algorithm::ALL[chance.below(3)];
     let failures = chance.below(FAILURES_MAX + 1);
-    let mut message = Message::new(algorithm, from, to, mesh.places[to as usize].clone()).unwrap();
+    let place = mesh.places[to as usize].clone();
+    let mut message = if algorithm == Algorithm::MultipathHyperbolic {
+        // Along a path that was whole when it was found.
+        let mut flow = Flow::new(from, to, place, 4, HOPS_MAX).unwrap();
+        explore(&mut flow, &mesh, from);
+        flow.message(1).unwrap()
+    } else {
+        Message::new(algorithm, from, to, place).unwrap()
+    };
     let (mut at, mut hops, mut failed) = (from, 0, 0);
     loop {
         message.check().unwrap();
