@@ -126,7 +126,7 @@ impl Progress {
             self.said = Instant::now();
             // A reader who has gone is no failure.
             let _ = writeln!(
-                std::io::stdout().lock(),
+                std::io::stderr().lock(),
                 "{ended} of {} jobs ended, {sent} sent, height {}",
                 self.total,
                 known.height

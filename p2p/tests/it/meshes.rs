@@ -303,7 +303,7 @@ async fn what_is_too_long_for_its_lane_and_one_link_too_many_are_refused() {
     tokio::time::sleep(Duration::from_secs(2)).await;
     assert!(one.report(2).await.is_connected && !one.report(3).await.is_connected);
     drop(three);
-    two.handle.publish(Lane::Votes, vec![7; 1_001]).await;
+    two.handle.publish(Lane::Votes, vec![7; 3_000]).await;
     two.handle.publish(Lane::Votes, vec![8; 800]).await;
     let heard = one
         .until(|event| match event {

@@ -9,6 +9,8 @@ use std::fs;
 const GUARDS: &str = r#"{"binds": "all", "constraints": [
     {"name": "at-home", "rule": {"inside": {"regions": ["earth", "luna"]}}},
     {"name": "near-core", "rule": {"within": {"of": "core", "delta_micro": 9000000}}}]}"#;
+/// Nobody can obey it; it binds who names it.
+const EXILES: &str = r#"{"constraints": [{"name": "gone", "rule": {"inside": {"regions": ["atlantis"]}}}]}"#;
 
 /// Runs a command that must end with a code, and gives what it said.
 fn told(lone: &Lone, code: i32, words: &[&str]) -> String {
@@ -28,11 +30,18 @@ fn what_would_break_a_policy_is_refused_by_name_and_the_disk_shows_who_is_where(
         ["agent", "spawn", "--region", region, "--label", label, "--stack", stack]
     };
     let agent = told(&lone, 0, &spawn("earth", "walker")).lines().next().unwrap().to_owned();
-    let command = format!(r#"{{"set_policy":{{"name":"guards","document":"{}"}}}}"#, hex::encode(GUARDS));
-    told(&lone, 0, &["owner", "send", &command]);
+    for (name, document) in [("guards", GUARDS), ("exiles", EXILES)] {
+        let document = hex::encode(document);
+        let command = format!(r#"{{"set_policy":{{"name":"{name}","document":"{document}"}}}}"#);
+        told(&lone, 0, &["owner", "send", &command]);
+    }
 
-    let said = told(&lone, 1, &spawn("mars", "stray"));
-    assert!(said.contains("guards") && said.contains("at-home"), "{said}");
+    let said = told(&lone, 1, &[&spawn("mars", "stray")[..], &["--policy", "exiles"]].concat());
+    assert!(said.contains("exiles") && said.contains("gone"), "{said}");
+    // Where it wants to be it may not; where it may be is in reach.
+    told(&lone, 0, &spawn("mars", "guest"));
+    let agents = told(&lone, 0, &["--output", "json", "agent", "list"]);
+    assert!(!agents.contains("mars."), "{agents}");
     let worker_in = |region: &str| {
         let mut all = lone.mesh.genesis.workers.keys().map(|name| name.to_string());
         all.find(|name| name.starts_with(region)).unwrap()

@@ -67,7 +67,7 @@ async fn is_banned(mesh: &Mesh, label: &str) {
         let told = phalanx(&["--output", "json", "peers", "list", "--home", home.to_str().unwrap()]);
         assert!(told.status.success(), "{}", stderr(&told));
         let rows: Value = serde_json::from_slice(&told.stdout).unwrap();
-        rows.as_array().unwrap().iter().find(|row| row["label"] == label).unwrap().clone()
+        rows["items"].as_array().unwrap().iter().find(|row| row["label"] == label).unwrap().clone()
     };
     let before = listed();
     assert_eq!((&before["is_connected"], &before["banned_ms"]), (&true.into(), &Value::Null), "{before}");

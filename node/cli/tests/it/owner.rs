@@ -196,7 +196,11 @@ fn every_kind_becomes_the_calldata_of_its_function() {
             federation,
             C::SetMode {
                 mode: ChainMode::Federated(
-                    ["a", "b", "c", "d"].iter().map(|r| (name(r), vec![key(1), key(2)])).collect(),
+                    ["a", "b", "c", "d"]
+                        .into_iter()
+                        .zip(1..)
+                        .map(|(r, n)| (name(r), vec![key(n), key(n + 10)]))
+                        .collect(),
                 ),
             },
         ),

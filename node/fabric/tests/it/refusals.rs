@@ -283,22 +283,6 @@ fn federation(coordinators: &[(&str, &str)]) -> OwnerCommand {
 }
 
 #[test]
-fn a_federation_is_not_made_smaller_than_one_that_bears_a_fault() {
-    let mut world = World::new("earth.1");
-    world.command(OwnerCommand::SetValidator { validator: crate::world::validator("v5", "helios", 1) });
-    let mut rows = vec![("earth", "v1"), ("luna", "v2"), ("mars", "v3"), ("helios", "v5")];
-    world.command(federation(&rows));
-    let remove = |who: &str| OwnerCommand::RemoveValidator { vote_key: key(who) };
-    let fewer = OwnerCommand::SetMode { mode: Mode::FullyDistributed };
-    assert_eq!(refused_command(&world, remove("v3")), "no_quorum");
-    // Not even in a region that has another validator, who does not coordinate.
-    rows.pop();
-    assert_eq!(refused_command(&world, federation(&rows)), "bad_value");
-    world.command(fewer);
-    world.command(remove("v3"));
-}
-
-#[test]
 fn what_is_not_there_is_refused_as_unknown() {
     let world = World::new("earth.1");
     let no_job = JobId([1; 32]);

@@ -218,6 +218,23 @@ fn a_coordinator_that_misses_is_replaced_by_its_successor() {
 }
 
 #[test]
+fn a_federation_is_not_made_smaller_than_one_that_bears_a_fault() {
+    let mut world = federated();
+    let remove = |who: &str| OwnerCommand::RemoveValidator { vote_key: key(who) };
+    let is_refused = |world: &mut World, command: OwnerCommand| {
+        let applied = world.command(command);
+        applied.receipts.iter().any(|r| r.kind == ReceiptKind::Refused)
+    };
+    assert!(!is_refused(&mut world, remove("a1")));
+    assert!(members(&world).contains(&key("a2")));
+    // Nobody else coordinates a.
+    assert!(is_refused(&mut world, remove("a2")));
+    assert_eq!(members(&world).len(), 4);
+    assert!(!is_refused(&mut world, OwnerCommand::SetMode { mode: Mode::FullyDistributed }));
+    assert!(!is_refused(&mut world, remove("a2")));
+}
+
+#[test]
 fn the_mode_changes_by_the_owners_command() {
     let mut world = World::new("");
     let mode = Mode::Centralized { succession: keys(&["v2"]) };

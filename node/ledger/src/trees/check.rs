@@ -208,6 +208,8 @@ pub(crate) fn actions(kv: &impl Kv, known: u64, last: u64) -> Result<(), Fault> 
     each(kv, Cf::Actions, |key, value| {
         let action: StoredAction = record::unwrap_value(Cf::Actions, key, value)?;
         let is_own = key.starts_with(&action.after.id.0) && number_of(key) == Some(action.after.nonce);
+        // An action is about no slot.
+        let is_own = is_own && (action.before.slot, action.after.slot) == (0, 0);
         let leaf = action.opened().and_then(|opened| opened.action());
         let (Ok(leaf), true) = (leaf, is_own) else {
             return wrong(Cf::Actions, key, "it is not an action of its agent");
