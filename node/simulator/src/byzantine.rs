@@ -1,7 +1,7 @@
 //! Nodes that hold real keys, speak the real wire and run the real code, with
 //! one rule replaced.
 
-use crate::random::Random;
+use crate::{history::History, random::Random};
 use phalanx_consensus::wire::{Lane, Message};
 use phalanx_types::{
     Hash, SigningKey,
@@ -16,7 +16,7 @@ pub enum Byzantine {
     Equivocator,
     /// Proposes beats whose roots do not follow.
     WrongRoot,
-    /// Sends what it has seen before again and again.
+    /// Sends again what was said just now and long ago.
     Replayer,
     /// Sends forty times what it should.
     Flooder,
@@ -70,7 +70,7 @@ impl Byzantine {
         to: usize,
         lane: Lane,
         bytes: &[u8],
-        history: &[(Lane, Vec<u8>)],
+        history: &History,
     ) -> Vec<(Lane, Vec<u8>)> {
         let original = (lane, bytes.to_vec());
         match self {
@@ -82,10 +82,7 @@ impl Byzantine {
             Self::Flooder => vec![original; 40],
             Self::Replayer => {
                 let mut all = vec![original];
-                for _ in 0..3.min(history.len()) {
-                    let at = random.below(history.len() as u64) as usize;
-                    all.extend(history.get(at).cloned());
-                }
+                all.extend((0..3).filter_map(|_| history.pick(random)));
                 all
             }
             Self::Equivocator if to % 2 == 1 => {

@@ -12,6 +12,7 @@
 mod byzantine;
 mod checks;
 mod faults;
+mod history;
 mod load;
 mod mesh;
 #[cfg(test)]
@@ -34,5 +35,7 @@ pub use checks::Violation;
 pub use faults::{Fault, FaultSet};
 pub use mesh::simulate_mesh;
 pub use planetary::{PlanetaryError, PlanetaryFiles, simulate_planetary};
-pub use scenario::{Cut, CutReport, JobReport, MeshMode, MeshReport, MeshScenario, ProbePoint, UnknownMode};
+pub use scenario::{
+    Cut, CutReport, JobReport, MeshMode, MeshReport, MeshScenario, ProbePoint, ReplayReport, UnknownMode,
+};
 pub use sweep::sweep;

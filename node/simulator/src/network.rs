@@ -143,13 +143,27 @@ impl Mesh {
                 // What is told to all alike is one message; a lie is its own.
                 let is_same = told_lane == lane && told_bytes == bytes && place == 1;
                 let number = if is_same { self.gossip } else { self.gossip + place * 64 + to as u64 };
+                if place > 1 && self.nodes.get(node).is_some_and(|n| n.byzantine == Some(Byzantine::Replayer))
+                {
+                    self.replayed.insert(number);
+                }
                 self.send(node, to, Parcel::Consensus(number, node, told_lane, told_bytes));
             }
         }
         self.gossip += 64 * 64;
-        if self.history.len() < 64 {
-            self.history.push((lane, bytes.to_vec()));
-        }
+        self.history.push(lane, bytes);
+    }
+
+    /// Something that was said before has come to a node.
+    fn note_replay(&mut self, to: usize, lane: Lane, bytes: &[u8]) {
+        let next = self.nodes.get(to).map(|n| n.height().next());
+        let height = match Message::decode(lane, bytes) {
+            Ok(Message::Vote(vote)) => Some(vote.message.height),
+            Ok(Message::Proposal(claim, _)) => Some(claim.message.height),
+            _ => None,
+        };
+        self.replays.delivered += 1;
+        self.replays.current += u64::from(height.is_some() && height == next);
     }
 
     pub(crate) fn send(&mut self, from: usize, to: usize, parcel: Parcel) {
@@ -186,6 +200,9 @@ impl Mesh {
                     || !self.within_rate(to, epoch, from, author)
                 {
                     return;
+                }
+                if self.replayed.contains(&number) {
+                    self.note_replay(to, lane, &bytes);
                 }
                 let relayed = bytes.clone();
                 let event = Event::Message { from: sender, author: sender, lane, bytes };

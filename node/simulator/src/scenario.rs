@@ -170,6 +170,15 @@ pub struct CutReport {
     pub healed: Height,
 }
 
+/// What a replayer said again, as far as it came to a node.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct ReplayReport {
+    /// Messages.
+    pub delivered: u64,
+    /// Of them, votes and proposals of the height that the receiver was deciding.
+    pub current: u64,
+}
+
 /// What came of a run.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct MeshReport {
@@ -207,6 +216,8 @@ pub struct MeshReport {
     pub evidence: BTreeSet<String>,
     /// What nodes were penalised for by honest peers.
     pub penalties: BTreeMap<usize, BTreeSet<Fault>>,
+    /// What a replayer said again.
+    pub replays: ReplayReport,
     /// Effects at which the probe crashed a node.
     #[serde(skip)]
     pub probed: BTreeSet<(EffectKind, bool)>,

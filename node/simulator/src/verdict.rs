@@ -100,6 +100,7 @@ impl Mesh {
                 .collect(),
             evidence: ledger.map(evidence).unwrap_or_default(),
             penalties: self.penalties.clone(),
+            replays: self.replays,
             probed: probes().flat_map(|p| p.fired.clone()).collect(),
             effects: probes().flat_map(|p| p.seen.clone()).collect(),
             trail: if self.checks.violations.is_empty() { Vec::new() } else { self.trail.into() },
