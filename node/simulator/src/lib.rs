@@ -11,6 +11,7 @@
 
 mod byzantine;
 mod checks;
+mod falls;
 mod faults;
 mod history;
 mod load;
@@ -36,6 +37,7 @@ pub use faults::{Fault, FaultSet};
 pub use mesh::simulate_mesh;
 pub use planetary::{PlanetaryError, PlanetaryFiles, simulate_planetary};
 pub use scenario::{
-    Cut, CutReport, JobReport, MeshMode, MeshReport, MeshScenario, ProbePoint, ReplayReport, UnknownMode,
+    Cut, CutReport, Fall, FallReport, GeometryReport, JobReport, MeshMode, MeshReport, MeshScenario, Pillar,
+    ProbePoint, ReplayReport, SnapshotReport, UnknownMode,
 };
 pub use sweep::sweep;

@@ -126,9 +126,10 @@ impl Mesh {
             self.audit.update(id.0);
             self.audit.update(decision.header.app_hash.0);
             if is_honest {
+                self.sights.decided(&decision, &self.setup.genesis);
                 self.checks.decided(decision.header.height, id);
                 for envelope in &decision.envelopes {
-                    self.checks.decided_envelopes.insert(*envelope);
+                    self.checks.decided_envelopes.entry(*envelope).or_insert(decision.header.height);
                     self.open.remove(envelope);
                 }
             }
