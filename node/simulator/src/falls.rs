@@ -26,7 +26,8 @@ impl Mesh {
             }
         }
         let Some(fall) = self.scenario.falls.get(self.fallen.len()) else { return };
-        let is_front = self.heights(true).max() == Some(height);
+        // The first to decide it: nobody can have proposed the next one.
+        let is_front = self.nodes.iter().filter(|n| n.height() >= height).count() == 1;
         let are_all_up = self.nodes.iter().all(|n| n.process.is_some());
         if height < fall.from || !is_front || !are_all_up {
             return;
