@@ -1,7 +1,7 @@
 //! Nodes that hold real keys, speak the real wire and run the real code, with
 //! one rule replaced.
 
-use crate::random::Random;
+use crate::{history::History, random::Random};
 use phalanx_consensus::wire::{Lane, Message};
 use phalanx_types::{
     Hash, SigningKey,
@@ -16,29 +16,32 @@ pub enum Byzantine {
     Equivocator,
     /// Proposes beats whose roots do not follow.
     WrongRoot,
-    /// Sends what it has seen before again and again.
+    /// Sends again what was said just now and long ago.
     Replayer,
     /// Sends forty times what it should.
     Flooder,
     /// Sends bytes that are no message.
     Garbage,
-    /// Its clock is wrong by ten seconds.
+    /// Its clock is ten seconds ahead.
     TimeShifter,
+    /// Its clock is ten seconds behind.
+    SlowClock,
     /// Says nothing.
     Silent,
-    /// Answers those who catch up with changed beats.
+    /// Answers those who catch up with changed beats and changed snapshots.
     LyingSync,
 }
 
 impl Byzantine {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Equivocator,
         Self::WrongRoot,
         Self::Replayer,
         Self::Flooder,
         Self::Garbage,
         Self::TimeShifter,
+        Self::SlowClock,
         Self::Silent,
         Self::LyingSync,
     ];
@@ -50,27 +53,30 @@ impl Byzantine {
             Self::Equivocator | Self::WrongRoot | Self::Flooder | Self::TimeShifter | Self::Garbage => true,
             // One that catches up is the only witness; silence is no fault; and honest
             // nodes too send again what others have signed, to keep the mesh alive.
-            Self::Silent | Self::LyingSync | Self::Replayer => false,
+            // What a slow clock proposes is only ever as old as the parent.
+            Self::Silent | Self::LyingSync | Self::Replayer | Self::SlowClock => false,
         }
     }
 
     /// How far its clock is off, in milliseconds.
-    pub(crate) const fn clock_ahead_ms(self) -> u64 {
+    pub(crate) const fn clock_off_ms(self) -> i64 {
         match self {
             Self::TimeShifter => 10_000,
+            Self::SlowClock => -10_000,
             _ => 0,
         }
     }
 
-    /// What a message becomes on its way to one peer.
+    /// What a message becomes on its way to one peer. `twist` chooses among the ways of one lie.
     pub(crate) fn tell(
         self,
         key: &SigningKey,
+        twist: u64,
         random: &mut Random,
         to: usize,
         lane: Lane,
         bytes: &[u8],
-        history: &[(Lane, Vec<u8>)],
+        history: &History,
     ) -> Vec<(Lane, Vec<u8>)> {
         let original = (lane, bytes.to_vec());
         match self {
@@ -82,17 +88,14 @@ impl Byzantine {
             Self::Flooder => vec![original; 40],
             Self::Replayer => {
                 let mut all = vec![original];
-                for _ in 0..3.min(history.len()) {
-                    let at = random.below(history.len() as u64) as usize;
-                    all.extend(history.get(at).cloned());
-                }
+                all.extend((0..3).filter_map(|_| history.pick(random)));
                 all
             }
             Self::Equivocator if to % 2 == 1 => {
                 other_word(key, lane, bytes).map_or(vec![original], |w| vec![w])
             }
-            Self::WrongRoot => wrong_root(key, lane, bytes).map_or(vec![original], |w| vec![w]),
-            Self::Equivocator | Self::TimeShifter | Self::LyingSync => vec![original],
+            Self::WrongRoot => wrong_root(key, twist, lane, bytes).map_or(vec![original], |w| vec![w]),
+            Self::Equivocator | Self::TimeShifter | Self::SlowClock | Self::LyingSync => vec![original],
         }
     }
 }
@@ -115,10 +118,15 @@ fn other_word(key: &SigningKey, lane: Lane, bytes: &[u8]) -> Option<(Lane, Vec<u
     }
 }
 
-fn wrong_root(key: &SigningKey, lane: Lane, bytes: &[u8]) -> Option<(Lane, Vec<u8>)> {
+/// A proposal with a wrong root of inputs, receipts or state.
+fn wrong_root(key: &SigningKey, twist: u64, lane: Lane, bytes: &[u8]) -> Option<(Lane, Vec<u8>)> {
     match Message::decode(lane, bytes).ok()? {
         Message::Proposal(claim, mut beat) if claim.message.validator == key.public() => {
-            beat.header.app_hash = Hash::sha3(b"another state");
+            let header = &mut beat.header;
+            let roots = [&mut header.app_hash, &mut header.receipts_root, &mut header.inputs_root];
+            if let Some(root) = roots.into_iter().nth((twist % 3) as usize) {
+                *root = Hash::sha3(b"another root");
+            }
             let mut message = claim.message;
             message.beat = beat.id();
             Some((lane, Message::Proposal(message.sign(key), beat).encode()))

@@ -4,7 +4,7 @@ use phalanx_types::{
     AttemptId, Hash, Height, JobId, PublicKey, Round,
     vote::{Vote, VoteKind},
 };
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// A rule that a run broke.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, thiserror::Error)]
@@ -115,7 +115,8 @@ pub(crate) struct Checks {
     once: BTreeMap<JobId, u32>,
     /// The attempts that run at honest nodes.
     running: BTreeMap<(JobId, u32), usize>,
-    pub decided_envelopes: BTreeSet<Hash>,
+    /// Where each envelope was decided.
+    pub decided_envelopes: BTreeMap<Hash, Height>,
     pub violations: Vec<Violation>,
 }
 

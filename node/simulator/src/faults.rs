@@ -51,9 +51,15 @@ impl FaultSet {
     }
 }
 
+/// The words of some faults, in their order.
+fn words(is_meant: impl Fn(Fault) -> bool) -> String {
+    let meant = Fault::ALL.iter().filter(|(_, fault)| is_meant(*fault));
+    meant.map(|(name, _)| *name).collect::<Vec<_>>().join(", ")
+}
+
 /// A word that is no fault.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is no fault: use a list of drop, delay, partition, crash, byzantine, or all, or none")]
+#[error("{0:?} is no fault: use a list of {list}, or all, or none", list = words(|_| true))]
 pub struct UnknownFault(String);
 
 impl FromStr for FaultSet {
@@ -76,9 +82,28 @@ impl FromStr for FaultSet {
 
 impl fmt::Display for FaultSet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let words: Vec<&str> =
-            Fault::ALL.iter().filter(|(_, fault)| self.has(*fault)).map(|(name, _)| *name).collect();
-        f.write_str(if words.is_empty() { "none" } else { "" })?;
-        f.write_str(&words.join(","))
+        f.write_str(if self.0.is_empty() { "none" } else { "" })?;
+        f.write_str(&words(|fault| self.has(fault)).replace(' ', ""))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_that_is_no_fault_is_answered_with_all_that_are() {
+        let told = "drop,flood".parse::<FaultSet>().unwrap_err().to_string();
+        for (name, _) in Fault::ALL {
+            assert!(told.contains(name), "{told}");
+        }
+    }
+
+    #[test]
+    fn a_set_is_written_as_it_is_read() {
+        for text in ["none", "drop", "delay,crash", "drop,delay,partition,crash,byzantine,geometry"] {
+            assert_eq!(text.parse::<FaultSet>().unwrap().to_string(), text);
+        }
+        assert_eq!(FaultSet::all(), FaultSet::all().to_string().parse().unwrap());
     }
 }

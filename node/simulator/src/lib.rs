@@ -11,7 +11,9 @@
 
 mod byzantine;
 mod checks;
+mod falls;
 mod faults;
+mod history;
 mod load;
 mod mesh;
 #[cfg(test)]
@@ -34,5 +36,8 @@ pub use checks::Violation;
 pub use faults::{Fault, FaultSet};
 pub use mesh::simulate_mesh;
 pub use planetary::{PlanetaryError, PlanetaryFiles, simulate_planetary};
-pub use scenario::{Cut, CutReport, JobReport, MeshMode, MeshReport, MeshScenario, ProbePoint, UnknownMode};
+pub use scenario::{
+    Cut, CutReport, Fall, FallReport, GeometryReport, JobReport, MeshMode, MeshReport, MeshScenario, Pillar,
+    ProbePoint, ReplayReport, SnapshotReport, UnknownMode,
+};
 pub use sweep::sweep;

@@ -126,9 +126,10 @@ impl Mesh {
             self.audit.update(id.0);
             self.audit.update(decision.header.app_hash.0);
             if is_honest {
+                self.sights.decided(&decision, &self.setup.genesis);
                 self.checks.decided(decision.header.height, id);
                 for envelope in &decision.envelopes {
-                    self.checks.decided_envelopes.insert(*envelope);
+                    self.checks.decided_envelopes.entry(*envelope).or_insert(decision.header.height);
                     self.open.remove(envelope);
                 }
             }
@@ -251,12 +252,15 @@ impl Mesh {
 
 /// K2: whether a third of the validators, less than which may lie, could stop or fork it.
 fn third(set: &ValidatorSet) -> Option<String> {
-    let mut weights: Vec<u64> = set.members().iter().map(|member| member.weight.0).collect();
+    third_of(set.members().iter().map(|member| member.weight.0).collect())
+}
+
+fn third_of(mut weights: Vec<u64>) -> Option<String> {
     weights.sort_unstable_by(|a, b| b.cmp(a));
     let liars = weights.len().saturating_sub(1) / 3;
-    let heaviest: u64 = weights.iter().take(liars).sum();
-    (liars > 0 && heaviest * 3 >= set.total().0)
-        .then(|| format!("{liars} validators hold {heaviest} of {}, which is a third", set.total()))
+    let (heaviest, total): (u64, u64) = (weights.iter().take(liars).sum(), weights.iter().sum());
+    (liars > 0 && heaviest * 3 >= total)
+        .then(|| format!("{liars} validators hold {heaviest} of {total}, which is a third"))
 }
 
 /// K2 at once: whether who signed the last beat's certificate may decide. Its
@@ -274,5 +278,23 @@ fn weak_certificate(ledger: &Ledger<MemoryKv>) -> Option<String> {
         }
         Ok(None) => Some(format!("there is no set for height {height}")),
         Err(error) => Some(error.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_third_of_the_weight_in_as_many_hands_as_may_lie_is_seen() {
+        // Sets of the fabric are capped: these are not.
+        for weights in
+            [vec![1, 1, 2, 2], vec![9, 1, 1, 1], vec![1, 3, 1, 1, 3, 5, 4], vec![1, 1, 1, 1, 1, 5, 0]]
+        {
+            assert!(third_of(weights.clone()).is_some(), "{weights:?}");
+        }
+        for weights in [vec![1], vec![7, 1, 1], vec![1; 4], vec![2, 2, 2, 1], vec![5, 4, 4, 4, 4, 4, 3]] {
+            assert!(third_of(weights.clone()).is_none(), "{weights:?}");
+        }
     }
 }

@@ -5,11 +5,13 @@ use crate::{
     checks::Checks,
     checks::Violation,
     faults::Fault,
+    history::History,
     network::Rate,
     node::SimNode,
     random::Random,
-    scenario::{CutReport, MeshReport, MeshScenario, ProbePoint},
+    scenario::{CutReport, FallReport, MeshReport, MeshScenario, ProbePoint, ReplayReport, SnapshotReport},
     setup::{BEGIN_MS, Setup, setup},
+    shape::Sights,
     tear::Tear,
     world::World,
 };
@@ -109,7 +111,13 @@ pub(crate) struct Mesh {
     pub heard: Vec<BTreeSet<u64>>,
     pub answered: BTreeSet<u64>,
     pub tokens: BTreeMap<u64, (usize, u64)>,
-    pub history: Vec<(Lane, Vec<u8>)>,
+    pub history: History,
+    /// The numbers under which gossip knows what a replayer said again.
+    pub replayed: BTreeSet<u64>,
+    pub replays: ReplayReport,
+    pub snapshots: SnapshotReport,
+    pub sights: Sights,
+    pub fallen: Vec<FallReport>,
     pub penalties: BTreeMap<usize, BTreeSet<PeerFault>>,
     /// What each node has had from each author, by (node, author).
     pub rates: BTreeMap<(usize, usize), Rate>,
@@ -143,6 +151,14 @@ pub fn simulate_mesh(scenario: &MeshScenario) -> Result<MeshReport, String> {
             }
         }
     }
+    let skew_ms = u64::from(setup.genesis.params.clock_bound_ms / 2);
+    for (node, number) in nodes.iter_mut().zip(0..) {
+        node.twist = scenario.seed.wrapping_add(number);
+        node.snapshot_beyond = scenario.snapshot_beyond;
+        if scenario.faults.has(Fault::Delay) {
+            node.skew_ms = random.between(0, 2 * skew_ms) as i64 - skew_ms as i64;
+        }
+    }
     #[cfg(test)]
     for node in &nodes {
         node.probe.0.borrow_mut().mutation = scenario.mutation;
@@ -172,7 +188,12 @@ pub fn simulate_mesh(scenario: &MeshScenario) -> Result<MeshReport, String> {
         heard: vec![BTreeSet::new(); scenario.nodes],
         answered: BTreeSet::new(),
         tokens: BTreeMap::new(),
-        history: Vec::new(),
+        history: History::default(),
+        replayed: BTreeSet::new(),
+        replays: ReplayReport::default(),
+        snapshots: SnapshotReport::default(),
+        sights: Sights::default(),
+        fallen: Vec::new(),
         penalties: BTreeMap::new(),
         rates: BTreeMap::new(),
         trail: VecDeque::new(),
@@ -328,10 +349,10 @@ impl Mesh {
             Happening::Partition => {
                 if !self.calm {
                     let count = self.random.between(1, self.nodes.len() as u64 / 2 + 1) as usize;
-                    let mut side = BTreeSet::new();
-                    if self.scenario.faults.has(Fault::Geometry) && self.random.chance(500_000) {
-                        side = self.ball_side(count);
-                    }
+                    let wants_ball = self.scenario.faults.has(Fault::Geometry) && self.random.chance(500_000);
+                    let ball = if wants_ball { self.ball_side(count) } else { None };
+                    self.sights.is_ball = ball.is_some();
+                    let mut side = ball.unwrap_or_default();
                     while side.len() < count.min(self.nodes.len()) {
                         side.insert(self.random.below(self.nodes.len() as u64) as usize);
                     }
@@ -343,6 +364,7 @@ impl Mesh {
             }
             Happening::Heal => {
                 self.cut = None;
+                self.sights.is_ball = false;
                 self.mark(|| "healed".to_owned());
                 let pause = self.random.between(1_000, 6_000);
                 self.world.after(pause, Happening::Partition);
@@ -394,7 +416,7 @@ impl Mesh {
             }
             return;
         }
-        self.crash(node);
+        self.crash_for_a_while(node);
         if !self.calm
             && let Some(point) = self.scenario.probe
         {
@@ -402,7 +424,12 @@ impl Mesh {
         }
     }
 
-    fn crash(&mut self, node: usize) {
+    fn crash_for_a_while(&mut self, node: usize) {
+        let down_ms = self.random.between(50, 3_000);
+        self.crash(node, down_ms);
+    }
+
+    pub(crate) fn crash(&mut self, node: usize, down_ms: u64) {
         self.crashes += 1;
         self.checks.node_down(node);
         // What it knew of others' rates it knew in memory.
@@ -411,8 +438,7 @@ impl Mesh {
             sim.crash();
         }
         self.mark(|| format!("node {node} crashes"));
-        let down = self.random.between(50, 3_000);
-        self.world.after(down, Happening::Boot { node });
+        self.world.after(down_ms, Happening::Boot { node });
     }
 
     fn crash_somebody(&mut self) {
@@ -428,7 +454,7 @@ impl Mesh {
                 sim.probe.0.borrow_mut().armed = Some((kind, is_before, 0));
             }
         } else if self.nodes.get(node).is_some_and(|n| n.process.is_some()) {
-            self.crash(node);
+            self.crash_for_a_while(node);
         }
         // A liar and two crashed nodes are more than four can bear for long.
         let slower = if self.scenario.faults.has(Fault::Byzantine) { 3 } else { 1 };
@@ -463,6 +489,7 @@ impl Mesh {
         if after > before {
             self.tear_up(node);
             self.after_commit(node);
+            self.falls(node);
         }
         passes
     }

@@ -12,8 +12,8 @@ use phalanx_consensus::{
     wire::{Lane, Message, SyncResponse},
 };
 use phalanx_p2p::rate::Bucket;
-use phalanx_replica::snapshot::decode_query;
-use phalanx_types::{Hash, encode, evidence::Fault as PeerFault, vote::VoteKind};
+use phalanx_replica::snapshot::{Query, decode_query};
+use phalanx_types::{Hash, Height, encode, evidence::Fault as PeerFault, vote::VoteKind};
 use sha3::Digest;
 use std::time::Duration;
 
@@ -88,14 +88,22 @@ impl Mesh {
                     let Some((to, number)) = self.tokens.remove(&token) else { continue };
                     let process = self.nodes.get(node).and_then(|n| n.process.as_ref());
                     let offered = process.and_then(|p| p.consensus.app().offered());
-                    let mut answer = decode_query(&query)
-                        .ok()
+                    let query = decode_query(&query).ok();
+                    let mut answer = query
                         .and_then(|query| offered.map(|offered| offered.answer(&query)))
                         .unwrap_or_default();
-                    let lies = self.nodes.get(node).and_then(|n| n.byzantine) == Some(Byzantine::LyingSync);
+                    let is_part = matches!(query, Some(Query::Part { .. }));
+                    let is_liar =
+                        self.nodes.get(node).and_then(|n| n.byzantine) == Some(Byzantine::LyingSync);
                     let middle = answer.len() / 2;
-                    if lies && let Some(byte) = answer.get_mut(middle) {
+                    // Of some snapshots the manifest is true and the parts are not.
+                    if is_liar
+                        && (is_part || self.random.chance(300_000))
+                        && let Some(byte) = answer.get_mut(middle)
+                    {
                         *byte ^= 1;
+                        self.snapshots.lies += 1;
+                        self.snapshots.part_lies += u32::from(is_part);
                     }
                     let bytes = encode(&SyncResponse::Snapshot(answer));
                     self.send(node, to, Parcel::Response(number, bytes));
@@ -116,6 +124,10 @@ impl Mesh {
         if is_honest(node) {
             self.checks.violations.push(Violation::Slandered { node, by, what: reason });
         } else {
+            // Who has no beat yet and takes a snapshot over asks for nothing else.
+            let joins = self.nodes.get(by).is_some_and(|n| n.snapshot_beyond.is_some());
+            let has_none = self.nodes.get(by).is_some_and(|n| n.height() == Height::ZERO);
+            self.snapshots.named += u32::from(joins && has_none && fault == PeerFault::BadSync);
             self.penalties.entry(node).or_default().insert(fault);
         }
     }
@@ -134,8 +146,8 @@ impl Mesh {
         }
         for to in (0..self.nodes.len()).filter(|to| *to != node) {
             let told = match self.nodes.get(node) {
-                Some(SimNode { byzantine: Some(kind), key, .. }) => {
-                    kind.tell(key, &mut self.random, to, lane, bytes, &self.history)
+                Some(SimNode { byzantine: Some(kind), key, twist, .. }) => {
+                    kind.tell(key, *twist, &mut self.random, to, lane, bytes, &self.history)
                 }
                 _ => vec![(lane, bytes.to_vec())],
             };
@@ -143,13 +155,27 @@ impl Mesh {
                 // What is told to all alike is one message; a lie is its own.
                 let is_same = told_lane == lane && told_bytes == bytes && place == 1;
                 let number = if is_same { self.gossip } else { self.gossip + place * 64 + to as u64 };
+                if place > 1 && self.nodes.get(node).is_some_and(|n| n.byzantine == Some(Byzantine::Replayer))
+                {
+                    self.replayed.insert(number);
+                }
                 self.send(node, to, Parcel::Consensus(number, node, told_lane, told_bytes));
             }
         }
         self.gossip += 64 * 64;
-        if self.history.len() < 64 {
-            self.history.push((lane, bytes.to_vec()));
-        }
+        self.history.push(lane, bytes);
+    }
+
+    /// Something that was said before has come to a node.
+    fn note_replay(&mut self, to: usize, lane: Lane, bytes: &[u8]) {
+        let next = self.nodes.get(to).map(|n| n.height().next());
+        let height = match Message::decode(lane, bytes) {
+            Ok(Message::Vote(vote)) => Some(vote.message.height),
+            Ok(Message::Proposal(claim, _)) => Some(claim.message.height),
+            _ => None,
+        };
+        self.replays.delivered += 1;
+        self.replays.current += u64::from(height.is_some() && height == next);
     }
 
     pub(crate) fn send(&mut self, from: usize, to: usize, parcel: Parcel) {
@@ -158,6 +184,7 @@ impl Mesh {
         let is_cut = self.cut.as_ref().is_some_and(|side| side.contains(&from) != side.contains(&to));
         if lost || is_cut || self.is_torn(from, to, &parcel) {
             self.dropped += 1;
+            self.sights.stopped(is_cut);
             return;
         }
         let mut delay = self.random.between(1, 12);
@@ -186,6 +213,9 @@ impl Mesh {
                     || !self.within_rate(to, epoch, from, author)
                 {
                     return;
+                }
+                if self.replayed.contains(&number) {
+                    self.note_replay(to, lane, &bytes);
                 }
                 let relayed = bytes.clone();
                 let event = Event::Message { from: sender, author: sender, lane, bytes };

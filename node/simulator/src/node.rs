@@ -87,6 +87,12 @@ pub(crate) struct SimNode {
     pub key: SigningKey,
     pub workers: Vec<WorkerOffer>,
     pub byzantine: Option<Byzantine>,
+    /// Chooses among the ways of its lie.
+    pub twist: u64,
+    /// How far its clock is off while it is honest.
+    pub skew_ms: i64,
+    /// It takes a snapshot over beyond so many beats.
+    pub snapshot_beyond: Option<u64>,
     pub probe: SimProbe,
     pub process: Option<Process>,
     /// Number of its start; what belongs to an earlier one is stale.
@@ -105,6 +111,9 @@ impl SimNode {
             key,
             workers,
             byzantine: None,
+            twist: 0,
+            skew_ms: 0,
+            snapshot_beyond: None,
             probe: SimProbe::default(),
             process: None,
             epoch: 0,
@@ -118,7 +127,8 @@ impl SimNode {
 
     /// This node's clock.
     pub(crate) fn clock(&self, now_ms: u64) -> TimeMs {
-        TimeMs(now_ms + self.byzantine.map_or(0, Byzantine::clock_ahead_ms))
+        let off_ms = self.byzantine.map_or(self.skew_ms, Byzantine::clock_off_ms);
+        TimeMs(now_ms.saturating_add_signed(off_ms))
     }
 
     /// Its last beat; 0 while it is down.
@@ -134,8 +144,11 @@ impl SimNode {
     pub(crate) fn boot(&mut self, now_ms: u64) -> Result<Vec<Output>, Fatal> {
         self.epoch += 1;
         let failed = |what: String| Fatal::Application(what);
-        let replica = Replica::open(self.kv.clone(), &self.genesis, self.key.public(), Limits::default())
+        let mut replica = Replica::open(self.kv.clone(), &self.genesis, self.key.public(), Limits::default())
             .map_err(|error| failed(error.to_string()))?;
+        if let Some(beats) = self.snapshot_beyond {
+            replica.join_by_snapshot_beyond(beats);
+        }
         let attempts = Attempts::open(self.journal.clone(), &[], |_, _| {})
             .map_err(|error| failed(error.to_string()))?;
         let config =

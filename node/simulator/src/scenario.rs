@@ -98,6 +98,24 @@ pub struct Cut {
     pub side: BTreeSet<usize>,
 }
 
+/// A node on which the others rely.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pillar {
+    /// Who proposes the next beat: the controller, a coordinator, or whose turn it is.
+    Proposer,
+    /// Who is nearest to the focus of the work, when it is its turn.
+    Central,
+}
+
+/// A crash of a node on which the others rely, before it can propose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fall {
+    /// The beat from which on it is due.
+    pub from: Height,
+    /// Who falls.
+    pub who: Pillar,
+}
+
 /// A run to simulate.
 #[derive(Clone, Debug)]
 pub struct MeshScenario {
@@ -119,6 +137,10 @@ pub struct MeshScenario {
     pub cuts: Vec<Cut>,
     /// The last honest node is started for the first time when the others are here.
     pub joins_at: Option<Height>,
+    /// Who joins takes a snapshot over when a peer has more beats than this.
+    pub snapshot_beyond: Option<u64>,
+    /// Crashes of those who matter, one after the other.
+    pub falls: Vec<Fall>,
     /// Jobs to submit.
     pub jobs: u32,
     /// How long a job takes, at least and at most.
@@ -142,6 +164,8 @@ impl MeshScenario {
             probe: None,
             cuts: Vec::new(),
             joins_at: None,
+            snapshot_beyond: None,
+            falls: Vec::new(),
             jobs: 40,
             job_ms: (5, 3_000),
             #[cfg(test)]
@@ -168,6 +192,54 @@ pub struct CutReport {
     pub cut: Height,
     /// The highest beat when it healed.
     pub healed: Height,
+}
+
+/// How the mesh went on after a planned fall.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct FallReport {
+    /// Who fell.
+    pub node: usize,
+    /// After which beat.
+    pub height: Height,
+    /// When, in virtual time from the begin.
+    pub at_ms: u64,
+    /// How long after that another node had the next beat; none when it never had.
+    pub after_ms: Option<u64>,
+}
+
+/// How snapshots were taken over.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct SnapshotReport {
+    /// The beats after which the records of nodes begin that took one over.
+    pub restored: BTreeMap<usize, Height>,
+    /// Answers about a snapshot that a liar changed.
+    pub lies: u32,
+    /// Of them, parts of one.
+    pub part_lies: u32,
+    /// Liars that were named by who takes a snapshot over.
+    pub named: u32,
+}
+
+/// What the geometry of a run went through.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct GeometryReport {
+    /// Partitions in the shape of a ball that stopped a message.
+    pub ball_cuts: usize,
+    /// Different sets of weighted validators.
+    pub weight_sets: usize,
+    /// Beats that moved the focus of the work.
+    pub focus_moves: usize,
+    /// Different latencies that were agreed and are not those of the genesis document.
+    pub lies_agreed: usize,
+}
+
+/// What a replayer said again, as far as it came to a node.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct ReplayReport {
+    /// Messages.
+    pub delivered: u64,
+    /// Of them, votes and proposals of the height that the receiver was deciding.
+    pub current: u64,
 }
 
 /// What came of a run.
@@ -207,6 +279,14 @@ pub struct MeshReport {
     pub evidence: BTreeSet<String>,
     /// What nodes were penalised for by honest peers.
     pub penalties: BTreeMap<usize, BTreeSet<Fault>>,
+    /// The planned falls.
+    pub falls: Vec<FallReport>,
+    /// How snapshots were taken over.
+    pub snapshots: SnapshotReport,
+    /// What the geometry went through.
+    pub geometry: GeometryReport,
+    /// What a replayer said again.
+    pub replays: ReplayReport,
     /// Effects at which the probe crashed a node.
     #[serde(skip)]
     pub probed: BTreeSet<(EffectKind, bool)>,

@@ -1,11 +1,12 @@
 //! The geometry of a simulated mesh as a target: cuts along its distances, work that pulls
 //! the focus, and measurements that lie.
 
-use crate::{faults::Fault, mesh::Mesh};
+use crate::{faults::Fault, mesh::Mesh, scenario::GeometryReport};
 use phalanx_fabric::Fabric;
 use phalanx_geometry::compare_distance;
+use phalanx_replica::Decision;
 use phalanx_types::{
-    AgentSpec, Hash, Name, Operation, Resources,
+    AgentSpec, Genesis, Hash, Height, Name, Operation, Resources,
     agent::{Affinity, AgentSeed, COORDINATE_FRACTION_BITS, DIMENSION_DEFAULT, Position},
     shard::LatencyEntry,
 };
@@ -18,6 +19,58 @@ const MEASURE_ONE_IN_PPM: u64 = 200_000;
 /// What a lie about a latency is at most.
 const LIE_MS_MAX: u64 = 3_600_000;
 
+/// What was seen of the geometry in a run.
+#[derive(Debug, Default)]
+pub(crate) struct Sights {
+    /// Whether the mesh is cut along a ball that has not stopped a message yet.
+    pub is_ball: bool,
+    ball_cuts: usize,
+    sets: BTreeSet<Hash>,
+    height: Height,
+    focus: Option<Position>,
+    focus_moves: usize,
+    lies: BTreeSet<(Name, Name, u32)>,
+}
+
+impl Sights {
+    /// A message was lost, perhaps to the cut.
+    pub(crate) fn stopped(&mut self, is_cut: bool) {
+        if is_cut && self.is_ball {
+            self.ball_cuts += 1;
+            self.is_ball = false;
+        }
+    }
+
+    /// A beat was decided, here for the first time or again.
+    pub(crate) fn decided(&mut self, decision: &Decision, genesis: &Genesis) {
+        if decision.header.height <= self.height {
+            return;
+        }
+        self.height = decision.header.height;
+        self.sets.insert(decision.header.next_validator_set);
+        let focus = decision.fabric.focus();
+        if focus != self.focus.as_ref() {
+            self.focus_moves += usize::from(self.focus.is_some());
+            self.focus = focus.cloned();
+        }
+        for entry in &genesis.latencies {
+            let agreed = decision.fabric.latency(&entry.from, &entry.to);
+            if agreed != entry.latency_ms {
+                self.lies.insert((entry.from.clone(), entry.to.clone(), agreed));
+            }
+        }
+    }
+
+    pub(crate) fn report(&self) -> GeometryReport {
+        GeometryReport {
+            ball_cuts: self.ball_cuts,
+            weight_sets: self.sets.len(),
+            focus_moves: self.focus_moves,
+            lies_agreed: self.lies.len(),
+        }
+    }
+}
+
 impl Mesh {
     /// The state of the honest node that is farthest.
     fn front(&self) -> Option<Fabric> {
@@ -26,23 +79,22 @@ impl Mesh {
         front.process.as_ref().map(|p| p.consensus.app().fabric().clone())
     }
 
-    /// The `count` nodes nearest to one of them: a ball, cut off from the rest.
-    pub(crate) fn ball_side(&mut self, count: usize) -> BTreeSet<usize> {
+    /// The `count` nodes nearest to one of them: a ball, cut off from the rest. None
+    /// while not all of them have a place.
+    pub(crate) fn ball_side(&mut self, count: usize) -> Option<BTreeSet<usize>> {
         let center = self.random.below(self.nodes.len() as u64) as usize;
-        let fabric = self.front();
+        let fabric = self.front()?;
         let place = |node: usize| {
             let region = &self.setup.genesis.validators.get(node)?.region;
-            fabric.as_ref()?.place(region).cloned()
+            fabric.place(region).cloned()
         };
-        let middle = place(center);
-        let mut order: Vec<usize> = (0..self.nodes.len()).collect();
-        order.sort_by(|a, b| match (&middle, place(*a), place(*b)) {
-            (Some(middle), Some(x), Some(y)) => {
-                compare_distance(middle, &x, &y).unwrap_or(Ordering::Equal).then(a.cmp(b))
-            }
-            _ => a.cmp(b),
+        let places: Vec<Position> = (0..self.nodes.len()).map(place).collect::<Option<_>>()?;
+        let middle = places.get(center)?;
+        let mut order: Vec<(usize, &Position)> = places.iter().enumerate().collect();
+        order.sort_by(|(a, x), (b, y)| {
+            compare_distance(middle, x, y).unwrap_or(Ordering::Equal).then(a.cmp(b))
         });
-        order.into_iter().take(count).collect()
+        Some(order.into_iter().take(count).map(|(node, _)| node).collect())
     }
 
     /// Where job number `number` goes when work shall pull the focus.

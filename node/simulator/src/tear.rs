@@ -28,7 +28,7 @@ pub(crate) struct Tear {
 }
 
 impl Mesh {
-    fn node_of(&self, key: Option<PublicKey>) -> Option<usize> {
+    pub(crate) fn node_of(&self, key: Option<PublicKey>) -> Option<usize> {
         self.nodes.iter().position(|n| Some(n.key.public()) == key)
     }
 

@@ -10,7 +10,7 @@ use phalanx_fabric::{Fabric, Phase};
 use phalanx_ledger::{Ledger, MemoryKv, fsck::fsck};
 use phalanx_types::{Field, Hash, Height, ReceiptIndex, ReceiptKind};
 use sha3::Digest;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Beats in which a liar must be caught: it had its turn in them many times.
 const CAUGHT_BEATS: u64 = 100;
@@ -35,9 +35,14 @@ impl Mesh {
         if !self.checks.violations.is_empty() {
             return;
         }
-        let mut found = Vec::new();
+        let (mut found, mut restored) = (Vec::new(), BTreeMap::new());
         for (node, sim) in self.honest() {
+            // A record that began with a snapshot has no beats before that.
             let report = fsck(sim.kv());
+            let begins = report.begins.unwrap_or_default();
+            if report.begins.is_some() {
+                restored.insert(node, begins);
+            }
             if let Some(first) = report.first {
                 found.push(Violation::Validity { node, what: first.to_string() });
             }
@@ -48,8 +53,9 @@ impl Mesh {
             if !is_front {
                 continue;
             }
-            let decided = envelopes(ledger);
-            if let Some(envelope) = self.checks.decided_envelopes.difference(&decided).next() {
+            let decided = envelopes(ledger, begins);
+            let wanted = self.checks.decided_envelopes.iter().filter(|(_, height)| **height > begins);
+            if let Some(envelope) = wanted.map(|(envelope, _)| envelope).find(|e| !decided.contains(e)) {
                 found.push(Violation::LostInput { envelope: *envelope, node });
             }
             let state = process.consensus.app().fabric();
@@ -68,13 +74,16 @@ impl Mesh {
             }
         }
         self.checks.violations.extend(found);
+        self.snapshots.restored = restored;
     }
 
     pub(crate) fn report(self) -> MeshReport {
         let front = self.honest().filter(|(_, n)| n.process.is_some()).max_by_key(|(_, n)| n.height());
         let process = front.and_then(|(_, n)| n.process.as_ref());
         let fabric = process.map(|p| p.consensus.app().fabric());
-        let ledger = process.map(|p| p.consensus.app().ledger());
+        // The record of one node may begin late.
+        let ledgers =
+            self.honest().filter_map(|(_, n)| n.process.as_ref()).map(|p| p.consensus.app().ledger());
         let quarantined =
             |key| fabric.is_some_and(|f| f.validators().any(|(other, v)| *other == key && v.is_quarantined));
         let jobs = fabric.map(jobs).unwrap_or_default();
@@ -98,8 +107,12 @@ impl Mesh {
                 .filter(|(_, n)| quarantined(n.key.public()))
                 .map(|(i, _)| i)
                 .collect(),
-            evidence: ledger.map(evidence).unwrap_or_default(),
+            evidence: ledgers.flat_map(evidence).collect(),
             penalties: self.penalties.clone(),
+            falls: self.fallen.clone(),
+            snapshots: self.snapshots.clone(),
+            geometry: self.sights.report(),
+            replays: self.replays,
             probed: probes().flat_map(|p| p.fired.clone()).collect(),
             effects: probes().flat_map(|p| p.seen.clone()).collect(),
             trail: if self.checks.violations.is_empty() { Vec::new() } else { self.trail.into() },
@@ -109,9 +122,9 @@ impl Mesh {
     }
 }
 
-/// The envelopes of all beats.
-fn envelopes(ledger: &Ledger<MemoryKv>) -> BTreeSet<Hash> {
-    (1..=ledger.tip().height.0)
+/// The envelopes of all beats after `begins`.
+fn envelopes(ledger: &Ledger<MemoryKv>, begins: Height) -> BTreeSet<Hash> {
+    (begins.next().0..=ledger.tip().height.0)
         .filter_map(|height| ledger.beat(Height(height)).ok().flatten())
         .flat_map(|beat| beat.envelopes.iter().map(|e| e.envelope.id()).collect::<Vec<_>>())
         .collect()

@@ -3,7 +3,7 @@
 use crate::run;
 use phalanx_simulator::{Byzantine, MeshReport, MeshScenario};
 use phalanx_types::{Height, evidence::Fault};
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, ops::Range};
 
 const LIAR: usize = 3;
 
@@ -18,7 +18,11 @@ fn lies(kind: Byzantine, seed: u64, faults: &str) -> MeshReport {
 
 /// The liar is in quarantine, for one of these reasons.
 fn is_convicted(kind: Byzantine, reasons: &[&str]) {
-    for seed in 400..402 {
+    is_convicted_in(kind, reasons, 400..402);
+}
+
+fn is_convicted_in(kind: Byzantine, reasons: &[&str], seeds: Range<u64>) {
+    for seed in seeds {
         let report = lies(kind, seed, "drop");
         assert_eq!(report.quarantined, [LIAR], "{kind:?}");
         let known: BTreeSet<String> = reasons.iter().map(ToString::to_string).collect();
@@ -41,12 +45,18 @@ fn an_equivocator_is_convicted_by_its_own_signatures() {
 
 #[test]
 fn a_wrong_root_is_convicted_by_witnesses() {
-    is_convicted(Byzantine::WrongRoot, &["wrong_root", "two_proposals"]);
+    // Three seeds in a row: the root of the inputs, of the receipts, of the state.
+    is_convicted_in(Byzantine::WrongRoot, &["wrong_root", "two_proposals"], 400..403);
 }
 
 #[test]
 fn a_wrong_clock_is_convicted_by_witnesses() {
     is_convicted(Byzantine::TimeShifter, &["wrong_time"]);
+}
+
+#[test]
+fn a_slow_clock_changes_nothing() {
+    changes_nothing(Byzantine::SlowClock, "drop");
 }
 
 #[test]
@@ -58,7 +68,10 @@ fn garbage_is_convicted_by_witnesses_and_penalised() {
 
 #[test]
 fn a_replayer_changes_nothing() {
-    changes_nothing(Byzantine::Replayer, "drop");
+    let replays = changes_nothing(Byzantine::Replayer, "drop").replays;
+    // Of all it says again, much is of the height that is being decided, up to its end.
+    assert!(replays.delivered > 10_000, "{replays:?}");
+    assert!(replays.current > 300, "{replays:?}");
 }
 
 #[test]

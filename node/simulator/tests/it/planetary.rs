@@ -1,8 +1,8 @@
 //! The documents' planetary scenario and its files.
 
 use phalanx_simulator::{PlanetaryError, PlanetaryFiles, simulate_planetary};
-use phalanx_types::{OwnerCommand, Receipt, receipt::Field};
-use serde_json::Value;
+use phalanx_types::{OwnerCommand, Receipt, ReceiptKind, receipt::Field};
+use serde_json::{Value, json};
 use std::{collections::BTreeMap, path::Path};
 
 fn file<'a>(run: &'a PlanetaryFiles, name: &str) -> &'a [u8] {
@@ -47,6 +47,7 @@ fn the_scenario_shows_what_the_documents_name() {
     a_paused_shard_turns_work_away_and_takes_it_when_it_resumes(&run);
     every_job_ends_and_every_node_has_the_same_record(&run);
     the_owners_script_is_in_the_form_that_the_binary_takes(&run);
+    the_summary_says_what_the_receipts_say(&run);
 }
 
 #[test]
@@ -158,6 +159,52 @@ fn the_owners_script_is_in_the_form_that_the_binary_takes(run: &PlanetaryFiles) 
     }
     assert!(count > 15);
     assert_eq!(script["commands"].as_array().unwrap().len(), run.summary.owner_commands.len());
+}
+
+fn the_summary_says_what_the_receipts_say(run: &PlanetaryFiles) {
+    let summary: Value = serde_json::from_slice(file(run, "summary.json")).unwrap();
+    assert_eq!((&summary["seed"], &summary["label"]), (&json!(7), &json!("demo")));
+    let receipts = receipts(run);
+    assert_eq!(summary["receipts"], receipts.len());
+    let (mut regions, mut homes) = (BTreeMap::new(), BTreeMap::new());
+    let mut failures: BTreeMap<String, BTreeMap<String, u32>> = BTreeMap::new();
+    let mut turnarounds: BTreeMap<String, Vec<u64>> = BTreeMap::new();
+    for receipt in &receipts {
+        match receipt.kind {
+            ReceiptKind::WorkerOffered => {
+                regions.insert(receipt.subject.clone(), text(receipt, "region").to_owned());
+            }
+            ReceiptKind::JobAccepted => {
+                homes.insert(receipt.subject.clone(), text(receipt, "region").to_owned());
+            }
+            ReceiptKind::AttemptEnded if text(receipt, "outcome") != "succeeded" => {
+                for shard in [regions[text(receipt, "worker")].as_str(), "total"] {
+                    let count = failures.entry(shard.to_owned()).or_default();
+                    *count.entry(text(receipt, "outcome").to_owned()).or_default() += 1;
+                }
+            }
+            ReceiptKind::JobEnded => {
+                for shard in [homes[&receipt.subject].as_str(), "total"] {
+                    let took = text(receipt, "turnaround_ms").parse().unwrap();
+                    turnarounds.entry(shard.to_owned()).or_default().push(took);
+                }
+            }
+            _ => {}
+        }
+    }
+    assert!(!failures["total"].is_empty());
+    for shard in ["earth", "luna", "mars", "helios", "total"] {
+        let said = if shard == "total" { &summary["total"] } else { &summary["shards"][shard] };
+        assert_eq!(said["failures"], json!(failures.remove(shard).unwrap_or_default()), "{shard}");
+        let mut took = turnarounds.remove(shard).unwrap();
+        took.sort_unstable();
+        // All but a hundredth took at most this long.
+        let p99 = took[took.len() - 1 - took.len() / 100];
+        assert_eq!(said["turnaround"]["count"], took.len(), "{shard}");
+        assert_eq!(said["turnaround"]["p99_ms"], p99, "{shard}");
+        assert!(p99 > 0, "{shard}");
+    }
+    assert!(failures.is_empty() && turnarounds.is_empty());
 }
 
 #[test]
