@@ -12,6 +12,7 @@ mod devnet;
 mod full_disk;
 mod joining;
 mod ledger;
+mod liar;
 mod lone;
 mod mesh;
 mod modes;

@@ -40,7 +40,7 @@ pub struct Mesh {
     pub ports: Vec<PortBlock>,
 }
 
-fn read_key(path: &Path) -> SigningKey {
+pub fn read_key(path: &Path) -> SigningKey {
     let file: Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
     let seed = hex::decode(file["seed"].as_str().unwrap()).unwrap();
     SigningKey::from_seed(seed.try_into().unwrap())

@@ -3,7 +3,7 @@
 
 use crate::world::{World, agent, count, first, host_of, key, name, names, offer, refusal, shown};
 use phalanx_fabric::{STEP_LENGTH, STRAYS_MAX};
-use phalanx_geometry::{Ball, Curvature, Reach, is_beyond, is_within};
+use phalanx_geometry::{Ball, Curvature, Point, Reach, is_beyond, is_within};
 use phalanx_types::{
     AgentId, AgentSpec, Genesis, Operation, OwnerCommand, ReceiptDraft, ReceiptKind,
     agent::{Affinity, Position, Wish},
@@ -443,6 +443,127 @@ fn a_crowded_region_dilates_and_its_outermost_agents_move_over() {
             assert!(distance(&agent.position, &home) < 2.0);
         }
     }
+}
+
+/// The point at a length from earth's place, straight away from luna's, or towards it.
+fn from_earth(world: &World, length: f64, is_towards: bool) -> Position {
+    let [earth, luna] = ["earth", "luna"].map(|region| Point::try_from(&place(world, region)).unwrap());
+    // As luna is seen from earth.
+    let back: Vec<f64> = earth.coordinates().iter().map(|x| -x).collect();
+    let seen = Point::at(&back, Ball::new(Curvature::ONE).length(&earth, &origin()).unwrap());
+    let seen = seen.unwrap().moebius_add(&luna).unwrap();
+    let sign = if is_towards { 1.0 } else { -1.0 };
+    let direction: Vec<f64> = seen.coordinates().iter().map(|x| sign * x).collect();
+    earth.moebius_add(&Point::at(&direction, length).unwrap()).unwrap().to_position().unwrap()
+}
+
+fn origin() -> Point {
+    Point::try_from(&Position::origin(8)).unwrap()
+}
+
+/// Four agents at these places, on earth's only worker, which has room for no more; luna has.
+fn crowd(places: [(f64, bool); 4], policy: &str, document: &str) -> (World, Vec<AgentId>) {
+    let mut world = planets();
+    let mut big = offer("luna.1");
+    big.resources.cpu_milli = 16_000;
+    world.offer(big);
+    world.offer_all("earth.1");
+    declare(&mut world, policy, document);
+    let ids = places
+        .map(|(length, is_towards)| {
+            let position = Some(from_earth(&world, length, is_towards));
+            spawn_as(&mut world, "tenant", AgentSpec { position, ..free("earth", policy) })
+        })
+        .to_vec();
+    assert!(ids.iter().all(|id| world.home_of(id) == "earth.1"));
+    (world, ids)
+}
+
+const AWAY: [(f64, bool); 4] = [(0.3, false), (0.5, false), (0.8, false), (1.1, false)];
+
+#[test]
+fn a_dilation_takes_each_agent_a_quarter_further_from_the_place_of_its_region() {
+    let (mut world, ids) = crowd(AWAY, "free", "{}");
+    let earth = place(&world, "earth");
+    let course = |world: &World, id: &AgentId| world.fabric.agent(id).unwrap().course.clone();
+    let mut receipts = Vec::new();
+    while course(&world, &ids[0]).is_none() {
+        receipts = checkpoint(&mut world);
+    }
+    assert_eq!(count(&receipts, ReceiptKind::AgentMigrated), 0);
+    for (id, (length, _)) in ids.iter().zip(AWAY) {
+        let goal = course(&world, id).unwrap();
+        assert!((distance(&goal, &earth) - 1.25 * length).abs() < 1e-6, "{length}");
+    }
+}
+
+#[test]
+fn a_dilation_takes_over_only_who_gets_nearer_to_the_other_region_and_may_live_there() {
+    let outermost = [(0.27, true), (0.3, false), (0.5, false), (0.8, false)];
+    let moved = |policy: &str, document: &str| {
+        let (mut world, ids) = crowd(outermost, policy, document);
+        for _ in 0..4 {
+            checkpoint(&mut world);
+        }
+        ids.iter().map(|id| world.home_of(id)).collect::<Vec<_>>()
+    };
+    assert_eq!(moved("free", "{}"), ["luna.1", "earth.1", "earth.1", "earth.1"]);
+    let at_home = rule("at-home", r#"{"inside":{"regions":["earth"]}}"#);
+    assert_eq!(moved("home", &at_home), ["earth.1"; 4]);
+}
+
+#[test]
+fn a_dilation_takes_nobody_to_where_a_policy_forbids_it() {
+    let near = rule("near", r#"{"within":{"of":{"region":"earth"},"delta_micro":1200000}}"#);
+    let (mut world, ids) = crowd(AWAY, "near", &near);
+    for _ in 0..6 {
+        checkpoint(&mut world);
+    }
+    let earth = place(&world, "earth");
+    for (id, (length, _)) in ids.iter().zip(AWAY) {
+        assert!(is_within(&at(&world, id), &earth, within(1_200_000)).unwrap(), "{length}");
+    }
+    // Who would have been taken further stays where it is.
+    assert!((distance(&at(&world, &ids[3]), &earth) - 1.1).abs() < 1e-6);
+}
+
+#[test]
+fn a_policy_has_the_version_with_which_it_was_declared() {
+    let mut world = planets();
+    let version = |world: &World, policy: &str| {
+        world.fabric.policies().find(|(found, _)| found.as_str() == policy).unwrap().1.version
+    };
+    declare(&mut world, "a", "{}");
+    declare(&mut world, "b", "{}");
+    let (first, other) = (version(&world, "a"), version(&world, "b"));
+    assert!(first < other);
+    declare(&mut world, "a", &rule("at-home", r#"{"inside":{"regions":["earth"]}}"#));
+    assert!(version(&world, "a") > other);
+    assert_eq!(version(&world, "b"), other);
+    // Kept with the state.
+    let again = phalanx_fabric::Fabric::load(world.fabric.entries()).unwrap();
+    let kept = again.policies().map(|(name, declared)| (name.to_string(), declared.version));
+    let now = world.fabric.policies().map(|(name, declared)| (name.to_string(), declared.version));
+    assert_eq!(kept.collect::<Vec<_>>(), now.collect::<Vec<_>>());
+}
+
+#[test]
+fn who_wishes_to_be_beside_another_is_and_one_who_is_not_there_has_no_say() {
+    let mut world = planets();
+    world.offer_all("earth.1 mars.1");
+    let far = AgentSpec { position: Some(place(&world, "mars")), ..free("mars", "default") };
+    let far = spawn_as(&mut world, "tenant", far);
+    let beside = |agent| {
+        let wishes = vec![Wish::Beside { agent, weight: 1_000 }];
+        AgentSpec { wishes, ..free("earth", "default") }
+    };
+    let near_it = spawn_as(&mut world, "tenant", beside(far));
+    let near_nobody = spawn_as(&mut world, "tenant", beside(AgentId([9; 32])));
+    let to_it = |id: &AgentId| distance(&at(&world, id), &at(&world, &far));
+    assert!(to_it(&near_it) < to_it(&near_nobody));
+    assert_eq!(world.home_of(&near_it), "mars.1");
+    assert_eq!(world.home_of(&near_nobody), "earth.1");
+    assert_eq!(at(&world, &near_nobody), place(&world, "earth"));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! How soon the owner is obeyed.
 
 use super::world::{Chained, Pace, anvil, ask, number};
-use phalanx_governance::contracts::ChainCommand;
+use phalanx_governance::contracts::{ChainCommand, ChainMode};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -41,6 +41,12 @@ async fn a_command_is_obeyed_in_one_beat_of_all_nodes_two_beats_after_its_depth(
         shards.as_array().unwrap().iter().find(|s| s["name"] == name).unwrap()["is_paused"].clone()
     };
     assert_eq!((is_paused("mars"), is_paused("earth")), (json!(true), json!(false)));
+
+    // Who decides is the Safe's to say as well.
+    chained.all_until("the mode of the genesis", |s| s["mode"] == "geometric_mesh").await;
+    chained.command(ChainCommand::SetMode { mode: ChainMode::FullyDistributed }).await;
+    ask(&anvil.url(), "anvil_mine", json!(["0x1"])).await;
+    chained.all_until("the mode is another", |s| s["mode"] == "fully_distributed").await;
     chained.mesh.stop().await;
     chained.mesh.fsck();
 }

@@ -115,3 +115,73 @@ fn a_key_that_is_missing_of_another_circuit_or_damaged_is_told_so() {
         assert!(told["proofs"][0]["reason"].as_str().unwrap().contains(why), "{told}");
     }
 }
+
+/// Puts words of 32 bytes, in hex, in place of those of a proof: its points are `a`, `b` with the
+/// imaginary part of each coordinate first, and `c`.
+fn with_words(proof: &Value, from: usize, words: &[&str]) -> Value {
+    let text = proof.as_str().unwrap().strip_prefix("0x").unwrap();
+    let mut all: Vec<&str> = (0..8).map(|at| &text[64 * at..64 * (at + 1)]).collect();
+    all[from..from + words.len()].copy_from_slice(words);
+    format!("0x{}", all.concat()).into()
+}
+
+#[test]
+fn points_and_numbers_that_are_none_are_refused_as_such() {
+    const FIELD: &str = "30644e72e131a029b85045b68181585d97816a916871ca8d3c208c16d87cfd47";
+    const ORDER: &str = "30644e72e131a029b85045b68181585d2833e84879b9709143e1f593f0000001";
+    const ZERO: &str = "0000000000000000000000000000000000000000000000000000000000000000";
+    const ONE: &str = "0000000000000000000000000000000000000000000000000000000000000001";
+    // A point of the twist, with 1 as its x, that is outside of the group.
+    const STRAY_Y: [&str; 2] = [
+        "0d1271953ed9ea0836846e70a1934187998c7f790cb4d7511b7f8da82de048a4",
+        "2869111d5381f072f8e2728fdb825a51aadd70e52c9830e9ab4b871c0531f1bb",
+    ];
+    let shop = Workshop::with(&["position-2"]);
+    let proof = shop.proven("p.json", 1);
+    let refused = |name: &str, change: &dyn Fn(&mut Value), code: i32, why: &str| {
+        let file = shop.changed(&proof, name, change);
+        let (told, found) = shop.json(&["verify", &file]);
+        let reason = told["proofs"][0]["reason"].as_str().unwrap_or_default().to_owned();
+        assert_eq!((found, &told["is_valid"]), (code, &json!(false)), "{name}: {told}");
+        assert!(reason.contains(why), "{name}: {reason}");
+    };
+    let word = |v: &Value, at: usize| v["proof"].as_str().unwrap()[2 + 64 * at..2 + 64 * (at + 1)].to_owned();
+    refused("order", &|v| v["inputs"][1]["value"] = format!("0x{ORDER}").into(), 2, "");
+    refused("field", &|v| v["proof"] = with_words(&v["proof"], 0, &[FIELD]), 1, "proof is none");
+    refused("infinity", &|v| v["proof"] = with_words(&v["proof"], 0, &[ZERO, ZERO]), 1, "proof is none");
+    let stray = [ZERO, ONE, STRAY_Y[0], STRAY_Y[1]];
+    refused("stray", &|v| v["proof"] = with_words(&v["proof"], 2, &stray), 1, "outside of the subgroup");
+    let swap = |v: &mut Value| {
+        let [a, b, c, d] = [2, 3, 4, 5].map(|at| word(v, at));
+        v["proof"] = with_words(&v["proof"], 2, &[&b, &a, &d, &c]);
+    };
+    refused("swapped", &swap, 1, "proof is none");
+    let short = |v: &mut Value| v["proof"] = v["proof"].as_str().unwrap()[..2 + 64 * 7].into();
+    refused("short", &short, 2, "");
+    refused("fewer", &|v| drop(v["inputs"].as_array_mut().unwrap().pop()), 2, "");
+
+    let whole = std::fs::read_to_string(&proof).unwrap();
+    for (name, text) in
+        [("cut", whole[..whole.len() / 2].to_owned()), ("long", whole + &" ".repeat(64 << 10))]
+    {
+        let file = shop.write(name, &text);
+        assert_eq!(shop.json(&["verify", &file]).1, 2, "{name}");
+    }
+    // Keys: cut off, and with something behind them.
+    for name in ["position-2.vk", "position-2.pk"] {
+        let key = std::fs::read(shop.path(&format!("proof-keys/{name}"))).unwrap();
+        for damaged in [&key[..key.len() - 1], &key[..40], &[&key[..], &[0]].concat()] {
+            let keys = shop.path("damaged-keys");
+            std::fs::create_dir_all(&keys).unwrap();
+            std::fs::write(shop.path(&format!("damaged-keys/{name}")), damaged).unwrap();
+            let code = if name.ends_with("vk") {
+                shop.json(&["verify", &proof, "--keys", &keys]).1
+            } else {
+                let (witness, out) = (shop.position(2), shop.path("never.json"));
+                let words = ["prove", "position", "--witness", &witness, "--keys", &keys, "--out", &out];
+                shop.proof(&words).status.code().unwrap()
+            };
+            assert_eq!(code, 2, "{name} of {} bytes", damaged.len());
+        }
+    }
+}
