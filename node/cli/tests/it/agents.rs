@@ -53,7 +53,7 @@ fn what_would_break_a_policy_is_refused_by_name_and_the_disk_shows_who_is_where(
     let picture = lone.mesh.folder.path().join("disk.svg");
     let shown = picture.to_str().unwrap();
     told(&lone, 0, &["geometry", "plot", "--out", shown]);
-    told(&lone, 4, &["geometry", "plot", "--out", shown]);
+    told(&lone, 1, &["geometry", "plot", "--out", shown]);
     let drawn = fs::read_to_string(&picture).unwrap();
     for shard in &lone.mesh.genesis.shards {
         assert!(drawn.contains(shard.name.as_str()), "no {}", shard.name);

@@ -9,7 +9,7 @@ use phalanx_devnet::{Watch, compare_roots};
 use phalanx_p2p::{Lane, MeshConfig, MeshEvent, MeshHandle, PeerKey, Verdict, start};
 use phalanx_types::{
     Hash, Height, Round, SigningKey,
-    vote::{Vote, VoteKind},
+    vote::{ValidatorMessage, Vote, VoteKind},
 };
 use serde_json::Value;
 use std::time::Duration;
