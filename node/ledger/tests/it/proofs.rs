@@ -295,7 +295,10 @@ fn one_key_of_the_genesis_cannot_give_itself_a_quorum() {
 
 #[test]
 fn the_first_set_is_the_one_that_the_fabric_makes_of_the_genesis_in_every_mode() {
-    let five = genesis(5);
+    let mut five = genesis(5);
+    for (validator, shard) in five.validators.iter_mut().zip(&five.shards) {
+        validator.region = shard.name.clone();
+    }
     let keys: Vec<PublicKey> = five.validators.iter().map(|v| v.vote_key).collect();
     let coordinators =
         five.shards.iter().map(|s: &ShardSpec| s.name.clone()).zip(keys.iter().map(|k| vec![*k]));
