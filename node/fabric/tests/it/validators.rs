@@ -223,7 +223,7 @@ fn a_federation_is_not_made_smaller_than_one_that_bears_a_fault() {
     let remove = |who: &str| OwnerCommand::RemoveValidator { vote_key: key(who) };
     let is_refused = |world: &mut World, command: OwnerCommand| {
         let applied = world.command(command);
-        applied.receipts.iter().any(|r| r.kind == ReceiptKind::Refused)
+        applied.receipts.iter().any(|r| r.kind == ReceiptKind::OwnerCommandRefused)
     };
     assert!(!is_refused(&mut world, remove("a1")));
     assert!(members(&world).contains(&key("a2")));
