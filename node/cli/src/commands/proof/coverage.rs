@@ -304,7 +304,7 @@ impl Findings {
         }
         text.push_str(&match &self.document {
             Some(document) => format!(
-                "  the rules are those of {document}\n  caveat: whom the policy binds, which proof is of whom and where \
+                "  held against {document}, whose rules within and beyond must be among the proven ones\n  caveat: whom the policy binds, which proof is of whom and where \
                  regions are is the word of who made the folder\n"
             ),
             None => "  caveat: whom the policy binds, which proof is of whom and how rules are called is the word of who made \
