@@ -1,7 +1,9 @@
 //! Seeded mutations through every decoder.
 
-use crate::samples::samples;
-use phalanx_tests::decoders::{DECODERS, Decoder};
+use phalanx_tests::{
+    decoders::{DECODERS, Decoder},
+    samples::samples,
+};
 use std::collections::BTreeSet;
 
 /// Mutations of each sample.

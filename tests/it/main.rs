@@ -3,10 +3,7 @@
 
 mod conformance;
 mod decoders;
-mod mesh;
 mod proofs;
-mod routed;
-mod samples;
 mod snapshots;
 mod trees;
 mod verifier;

@@ -1,10 +1,11 @@
 //! Proof files that a liar makes with real keys.
 
-use crate::{conformance::genesis::large, mesh};
+use crate::conformance::genesis::large;
 use phalanx_ledger::{
     interval,
     proof::{self, Inclusion, ProofFile, Shown, Trust, VerifyError},
 };
+use phalanx_tests::mesh;
 use phalanx_types::{
     CommitCertificate, Genesis, Hash, Header, Height, Receipt, ReceiptIndex, ReceiptKind, Round, SigningKey,
     TimeMs, ValidatorSet, Weight,

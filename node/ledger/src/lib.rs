@@ -20,6 +20,7 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
+#[cfg(feature = "rocksdb")]
 pub mod cosigns;
 pub mod fsck;
 pub mod history;
@@ -30,6 +31,7 @@ pub mod memory;
 mod merkle;
 pub mod proof;
 pub mod record;
+#[cfg(feature = "rocksdb")]
 mod rocks;
 pub mod seal;
 pub mod snapshot;
@@ -40,6 +42,7 @@ mod trees;
 pub use kv::{Batch, Cf, Durability, Kv, StoreError};
 pub use ledger::{Ledger, OpenError, SCHEMA, Stats, Tip};
 pub use memory::MemoryKv;
+#[cfg(feature = "rocksdb")]
 pub use rocks::RocksKv;
 pub use seal::{BeatMeta, Prepared};
 pub use stored::Stored;

@@ -2,7 +2,7 @@
 //! inputs, and which Ed25519 signatures count.
 
 use super::hx;
-use crate::mesh;
+use phalanx_tests::mesh;
 use phalanx_types::{
     Envelope, Evidence, Hash, Header, Height, JobId, Name, Operation, OwnerCommand, PublicKey, Round,
     Signature, SignedEnvelope, TimeMs, Validator, ValidatorSet, Weight,

@@ -1,8 +1,8 @@
 //! Genesis documents: JSON, encoding, hash, first validators.
 
 use super::hx;
-use crate::mesh;
 use phalanx_fabric::Fabric;
+use phalanx_tests::mesh;
 use phalanx_types::{
     Genesis, Hash, Validator, encode,
     genesis::ChainBinding,

@@ -1,8 +1,8 @@
 //! Every stored record of a small ledger.
 
 use super::hx;
-use crate::mesh;
 use phalanx_ledger::{Cf, fsck, record};
+use phalanx_tests::mesh;
 use phalanx_types::{Height, units::CheckpointNumber};
 use serde_json::{Map, Value, json};
 

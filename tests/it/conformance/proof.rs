@@ -1,7 +1,7 @@
 //! Proof files, whole and changed, with what a verifier must say of each.
 
-use crate::mesh;
 use phalanx_ledger::proof::{self, Shown, Trust, VerifyError};
+use phalanx_tests::mesh;
 use phalanx_types::{Genesis, Hash, Height, ReceiptIndex};
 use serde_json::{Value, json};
 

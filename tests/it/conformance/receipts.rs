@@ -1,8 +1,8 @@
 //! Receipts: canonical bytes, hashes, hidden fields, sampling.
 
 use super::hx;
-use crate::mesh;
 use phalanx_ledger::{BeatMeta, Ledger, MemoryKv, interval, seal};
+use phalanx_tests::mesh;
 use phalanx_types::{
     Field, Hash, Height, Name, Receipt, ReceiptDraft, ReceiptIndex, ReceiptKind, TimeMs,
     params::Verification,

@@ -1,12 +1,12 @@
 //! Snapshots and checkpoint files: whole ones, and changed ones that are refused.
 
 use super::hx;
-use crate::mesh;
 use phalanx_ledger::snapshot::{PartId, cut, cut_receipts};
 use phalanx_replica::{
     checkpoint_file,
     snapshot::{FILE_HEAD, Offered, Query, encode_query, read_file},
 };
+use phalanx_tests::mesh;
 use phalanx_types::{Genesis, Height, ReceiptIndex, encode};
 use serde_json::{Value, json};
 

@@ -1,6 +1,11 @@
 //! Valid bytes for every decoder.
 
-use crate::{mesh, routed};
+use crate::{
+    cubic,
+    decoders::{NUMBER_KEY, TILE_SIZE, TRACE_JOBS, TRACE_MACHINES},
+    mesh, routed,
+    solo::Solo,
+};
 use phalanx_circuits::{
     claim::Claim,
     groth16::{Prover, setup_dev},
@@ -31,11 +36,6 @@ use phalanx_providers::{
 use phalanx_replica::{
     Replica, checkpoint_file,
     snapshot::{Offered, Query, encode_query},
-};
-use phalanx_tests::{
-    cubic,
-    decoders::{NUMBER_KEY, TILE_SIZE, TRACE_JOBS, TRACE_MACHINES},
-    solo::Solo,
 };
 use phalanx_types::{
     AttemptId, Evidence, Hash, Height, JobId, OwnerCommand, PublicKey, ReceiptIndex, Round,
