@@ -52,6 +52,8 @@ pub mod action;
 pub mod catalog;
 #[cfg(feature = "groth16")]
 pub mod claim;
+#[cfg(target_arch = "x86_64")]
+mod eight;
 #[cfg(feature = "groth16")]
 pub mod groth16;
 #[cfg(feature = "groth16")]
