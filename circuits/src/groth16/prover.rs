@@ -102,14 +102,20 @@ impl Points {
                 shape.constraints(),
                 variables,
             );
-            let quotient = Zeroizing::new(quotient.map_err(|e| ProveError::Prover { reason: e.to_string() })?);
+            let quotient =
+                Zeroizing::new(quotient.map_err(|e| ProveError::Prover { reason: e.to_string() })?);
             Ok::<_, ProveError>(self.quotient.sum(&Scalars::new(&quotient)))
         };
         let values = Scalars::new(variables);
         let witnesses = Scalars::new(variables.get(shape.inputs()..).unwrap_or_default());
         let ((quotient, b_in_g2), (witnesses, (a, b))) = join(
             || join(quotient, || self.b_in_g2.sum(&values)),
-            || join(|| self.witnesses.sum(&witnesses), || join(|| self.a.sum(&values), || self.b.sum(&values))),
+            || {
+                join(
+                    || self.witnesses.sum(&witnesses),
+                    || join(|| self.a.sum(&values), || self.b.sum(&values)),
+                )
+            },
         );
         let a = a + self.alpha + self.delta.0 * r;
         let b = b + self.beta.0 + self.delta.0 * s;

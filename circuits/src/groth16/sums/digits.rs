@@ -61,6 +61,7 @@ fn cut(BigInt(words): &BigInt<4>, from: u32, bits: u32) -> u16 {
 /// The bits of a digit with which there is least to add: every number once a window, then
 /// half of all possible digits for each of their bits.
 fn best_bits(count: usize) -> u32 {
-    let additions = |bits: &u32| SCALAR_BITS.div_ceil(*bits) as usize * (count + (*bits as usize) * (1 << bits) / 4);
+    let additions =
+        |bits: &u32| SCALAR_BITS.div_ceil(*bits) as usize * (count + (*bits as usize) * (1 << bits) / 4);
     (4..=14).min_by_key(additions).unwrap_or(4)
 }

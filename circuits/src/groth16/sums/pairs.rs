@@ -14,10 +14,14 @@ use super::{
     coordinates::{Coordinate, Curve, PackedOf, pack, point},
 };
 use crate::eight::{Eight, LANES};
-use ark_ec::{AffineRepr, CurveGroup, short_weierstrass::{Affine, Projective}};
+use ark_ec::{
+    AffineRepr, CurveGroup,
+    short_weierstrass::{Affine, Projective},
+};
 use ark_ff::AdditiveGroup;
 use rayon::prelude::*;
 use std::{marker::PhantomData, ops::Range};
+use zeroize::{DefaultIsZeroes, Zeroizing};
 
 /// Groups of eight pairs that share an inversion; what is kept of them fits a core's cache.
 const PIECE: usize = 192;
@@ -25,8 +29,10 @@ const PIECE: usize = 192;
 const TASKS_PER_THREAD: usize = 2;
 
 /// A point among others, and whether its opposite is meant.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 struct Signed(u32);
+
+impl DefaultIsZeroes for Signed {}
 
 impl Signed {
     fn new(at: u32, is_negative: bool) -> Self {
@@ -44,7 +50,8 @@ impl Signed {
 
 /// Lists of points, one behind the other.
 struct Lists {
-    members: Vec<Signed>,
+    /// Which these are tells the scalars.
+    members: Zeroizing<Vec<Signed>>,
     /// Where each list begins, and where the last one ends.
     starts: Vec<u32>,
 }
@@ -66,8 +73,10 @@ impl<C: Curve> Laid<C> {
     pub(super) fn sum(&self, scalars: &Scalars) -> Projective<C> {
         let windows = scalars.windows();
         let each = windows.len().div_ceil(TASKS_PER_THREAD * rayon::current_num_threads());
-        let bits: Vec<_> =
-            windows.par_chunks(each.max(1)).flat_map_iter(|some| self.bits_of(some, scalars.bits())).collect();
+        let bits: Vec<_> = windows
+            .par_chunks(each.max(1))
+            .flat_map_iter(|some| self.bits_of(some, scalars.bits()))
+            .collect();
         bits.iter().rev().fold(Projective::ZERO, |sum, bit| sum.double() + point::<C>(bit))
     }
 
@@ -75,10 +84,12 @@ impl<C: Curve> Laid<C> {
     fn bits_of(&self, windows: &[&[i16]], bits: u32) -> Vec<PackedOf<C>> {
         let sums = self.sums(&self.points, self.by_digit(windows, bits));
         let (bits, digits) = (bits as usize, 1 << (bits - 1));
-        let mut lists = Lists { members: Vec::new(), starts: vec![0] };
+        let mut lists = Lists { members: Zeroizing::default(), starts: vec![0] };
         for window in 0..windows.len() {
             for bit in 0..bits {
-                let with_bit = (1..=digits).filter(|digit| digit >> bit & 1 == 1).map(|digit| window * digits + digit - 1);
+                let with_bit = (1..=digits)
+                    .filter(|digit| digit >> bit & 1 == 1)
+                    .map(|digit| window * digits + digit - 1);
                 let present = with_bit.filter(|at| sums.get(*at).is_some_and(|sum| *sum != C::Lanes::ZERO));
                 lists.members.extend(present.map(|at| Signed::new(at as u32, false)));
                 lists.starts.push(lists.members.len() as u32);
@@ -92,15 +103,16 @@ impl<C: Curve> Laid<C> {
         let digits = 1_usize << (bits - 1);
         let of = |window: usize, digit: i16| window * digits + usize::from(digit.unsigned_abs()) - 1;
         let mut starts = vec![0_u32; windows.len() * digits + 1];
-        let present = |digits: &[i16]| -> Vec<(u32, i16)> {
+        let present = |digits: &[i16]| -> Zeroizing<Vec<(u32, i16)>> {
             let both = (0..).zip(&self.points).zip(digits);
-            both.filter(|((_, point), digit)| **digit != 0 && **point != C::Lanes::ZERO)
-                .map(|((at, _), digit)| (at, *digit))
-                .collect()
+            let present = both
+                .filter(|((_, point), digit)| **digit != 0 && **point != C::Lanes::ZERO)
+                .map(|((at, _), digit)| (at, *digit));
+            Zeroizing::new(present.collect())
         };
         let windows: Vec<_> = windows.iter().map(|window| present(window)).collect();
         for (window, list) in windows.iter().enumerate() {
-            for (_, digit) in list {
+            for (_, digit) in list.iter() {
                 if let Some(count) = starts.get_mut(of(window, *digit) + 1) {
                     *count += 1;
                 }
@@ -112,9 +124,9 @@ impl<C: Curve> Laid<C> {
             *start = total;
         }
         let mut next = starts.clone();
-        let mut members = vec![Signed(0); total as usize];
+        let mut members = Zeroizing::new(vec![Signed::default(); total as usize]);
         for (window, list) in windows.iter().enumerate() {
-            for (at, digit) in list {
+            for (at, digit) in list.iter() {
                 let Some(place) = next.get_mut(of(window, *digit)) else { continue };
                 if let Some(member) = members.get_mut(*place as usize) {
                     *member = Signed::new(*at, *digit < 0);
@@ -129,7 +141,7 @@ impl<C: Curve> Laid<C> {
     fn sums(&self, points: &[PackedOf<C>], mut lists: Lists) -> Vec<PackedOf<C>> {
         let mut sums = self.round(points, &mut lists);
         while lists.starts.windows(2).any(|ends| matches!(ends, [from, to] if to - from > 1)) {
-            lists.members = (0..sums.len() as u32).map(|at| Signed::new(at, false)).collect();
+            lists.members = Zeroizing::new((0..sums.len() as u32).map(|at| Signed::new(at, false)).collect());
             sums = self.round(&sums, &mut lists);
         }
         let ends = lists.starts.windows(2);
@@ -165,7 +177,13 @@ impl<C: Curve> Laid<C> {
         if let Some(last) = pairs.last().copied() {
             pairs.resize(count.next_multiple_of(LANES), last);
         }
-        let add = Add::<C> { with: self.with, points, pairs: pairs.as_chunks().0, sums: &mut sums, of: PhantomData };
+        let add = Add::<C> {
+            with: self.with,
+            points,
+            pairs: pairs.as_chunks().0,
+            sums: &mut sums,
+            of: PhantomData,
+        };
         let without_slope = self.with.vectorize(add);
         for pair in without_slope {
             let [first, second] = pair.of.map(|one| point::<C>(&signed::<C>(points, one)));
@@ -209,6 +227,11 @@ struct Add<'a, C: Curve> {
     of: PhantomData<C>,
 }
 
+#[allow(
+    clippy::indexing_slicing,
+    clippy::needless_range_loop,
+    reason = "by places that this module has counted; closures would not be inlined"
+)]
 impl<C: Curve> Add<'_, C> {
     /// One point of each of eight pairs.
     #[inline(always)]
@@ -229,6 +252,11 @@ impl<C: Curve> Add<'_, C> {
     }
 }
 
+#[allow(
+    clippy::indexing_slicing,
+    clippy::needless_range_loop,
+    reason = "by places that this module has counted; closures would not be inlined"
+)]
 impl<C: Curve> pulp::NullaryFnOnce for Add<'_, C> {
     type Output = Vec<Pair>;
 
@@ -244,11 +272,13 @@ impl<C: Curve> pulp::NullaryFnOnce for Add<'_, C> {
                 let (first, second) = (self.gathered(group, 0), self.gathered(group, 1));
                 let ([x, _], [other, _]) = (&first, &second);
                 let mut difference = C::Lanes::minus(with, other, x);
-                let lanes =
-                    C::Lanes::same(with, x, other) | C::Lanes::same(with, x, &zero) | C::Lanes::same(with, other, &zero);
+                let lanes = C::Lanes::same(with, x, other)
+                    | C::Lanes::same(with, x, &zero)
+                    | C::Lanes::same(with, other, &zero);
                 if lanes != 0 {
                     difference = C::Lanes::chosen(with, lanes, &difference, &one);
-                    without_slope.extend((0..LANES).filter(|lane| lanes >> lane & 1 == 1).map(|lane| group[lane]));
+                    without_slope
+                        .extend((0..LANES).filter(|lane| lanes >> lane & 1 == 1).map(|lane| group[lane]));
                 }
                 steps.push(Step { first, second, difference, before: product });
                 product = C::Lanes::product(with, &product, &difference);

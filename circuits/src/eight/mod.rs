@@ -12,6 +12,12 @@
 //! - **E3** A register takes at most ten parts below `2^52` of each product, so that 48 products
 //!   and a reduction stay below `2^61`.
 
+#[cfg(feature = "groth16")]
+mod rows;
+
+#[cfg(feature = "groth16")]
+pub(crate) use rows::Row;
+
 use ark_ff::{BigInt, Fp, MontBackend, MontConfig};
 use std::{arch::x86_64::__m512i, marker::PhantomData};
 
@@ -71,9 +77,6 @@ impl<P: Prime> Of<P> {
     const FROM_FIELD: Limbs = split(Self::power_of_two(8));
     /// Times this, divided by `2^260`: to the field's own form.
     const TO_FIELD: Limbs = split(P::R);
-    /// One, in this form.
-    const ONE: Limbs = split(Self::power_of_two(4));
-
     /// `2^(256 + more)` modulo `p`.
     const fn power_of_two(more: u32) -> BigInt<4> {
         let mut power = P::R;
@@ -109,11 +112,6 @@ const fn less([a, b, c, d]: [u64; 4], [e, f, g, h]: [u64; 4]) -> ([u64; 4], bool
     ([a, b, c, d], borrow)
 }
 
-/// Two elements below `2^256`, in words of 64 bits.
-#[derive(Clone, Copy, PartialEq, Eq)]
-#[repr(align(64))]
-pub(crate) struct Row(pub(crate) [u64; LANES]);
-
 /// Eight elements, limb by limb.
 pub(crate) struct Elements<P>([__m512i; LIMBS], PhantomData<P>);
 
@@ -134,7 +132,11 @@ pub(crate) fn constant<P: Prime>(value: &Element<P>) -> Limbs {
     split((Element::<P>::from(16) * value).0)
 }
 
-#[allow(clippy::indexing_slicing, reason = "by constants, in arrays; closures would not be inlined")]
+#[allow(
+    clippy::indexing_slicing,
+    clippy::needless_range_loop,
+    reason = "by constants, in arrays; closures would not be inlined"
+)]
 impl Eight {
     #[inline(always)]
     fn splat(&self, limb: u64) -> __m512i {
@@ -150,11 +152,6 @@ impl Eight {
     #[inline(always)]
     pub(crate) fn zero<P>(&self) -> Elements<P> {
         self.spread([0; LIMBS])
-    }
-
-    #[inline(always)]
-    pub(crate) fn one<P: Prime>(&self) -> Elements<P> {
-        self.spread(Of::<P>::ONE)
     }
 
     /// What a sum begins with: a constant times `2^260`.
@@ -230,19 +227,6 @@ impl Eight {
         self.settled(limbs)
     }
 
-    /// `a − b + n·p`, not reduced, where `b` is not above `n·p`.
-    #[inline(always)]
-    pub(crate) fn minus<P: Prime>(&self, a: &Elements<P>, b: &Elements<P>, n: u64) -> Elements<P> {
-        let mut limbs = a.0;
-        for i in 0..LIMBS {
-            // Each at most a few times 2^52, so that limbs stay signed numbers of 64 bits.
-            let more = self.splat(Of::<P>::MODULUS[i].wrapping_mul(n));
-            let difference = self.avx512f._mm512_sub_epi64(limbs[i], b.0[i]);
-            limbs[i] = self.avx512f._mm512_add_epi64(difference, more);
-        }
-        self.settled(limbs)
-    }
-
     /// `a` below `2n·p`, less `n·p` where it is not below that.
     #[inline(always)]
     fn lowered<P: Prime>(&self, a: &Elements<P>, n: u64) -> Elements<P> {
@@ -272,16 +256,6 @@ impl Eight {
         Elements(limbs, PhantomData)
     }
 
-    /// The lanes in which `a` and `b` are the same limbs.
-    #[inline(always)]
-    pub(crate) fn same<P>(&self, a: &Elements<P>, b: &Elements<P>) -> u8 {
-        let mut any = self.splat(0);
-        for i in 0..LIMBS {
-            any = self.avx512f._mm512_or_si512(any, self.avx512f._mm512_xor_si512(a.0[i], b.0[i]));
-        }
-        !self.avx512f._mm512_test_epi64_mask(any, any)
-    }
-
     /// From the field's own form.
     #[inline(always)]
     pub(crate) fn loaded<P: Prime>(&self, lanes: &[[u64; 4]; LANES]) -> Elements<P> {
@@ -299,97 +273,12 @@ impl Eight {
     #[inline(always)]
     pub(crate) fn stored<P: Prime>(&self, elements: &Elements<P>) -> [[u64; 4]; LANES] {
         let canonical = self.canonical(&self.product(elements, &self.spread(Of::<P>::TO_FIELD)));
-        let limbs: [[u64; LANES]; LIMBS] = canonical.0.map(|limb| pulp::cast(limb));
+        let limbs: [[u64; LANES]; LIMBS] = canonical.0.map(pulp::cast);
         let mut lanes = [[0; 4]; LANES];
         for (lane, words) in lanes.iter_mut().enumerate() {
             let [a, b, c, d, e] = &limbs;
             *words = join([a[lane], b[lane], c[lane], d[lane], e[lane]]).0;
         }
         lanes
-    }
-
-    /// Their even numbers in turn, and their odd ones.
-    #[inline(always)]
-    fn twos(&self, a: __m512i, b: __m512i) -> [__m512i; 2] {
-        [self.avx512f._mm512_unpacklo_epi64(a, b), self.avx512f._mm512_unpackhi_epi64(a, b)]
-    }
-
-    /// Their even quarters, and their odd ones.
-    #[inline(always)]
-    fn quarters(&self, a: __m512i, b: __m512i) -> [__m512i; 2] {
-        [
-            self.avx512f._mm512_shuffle_i64x2::<0b10_00_10_00>(a, b),
-            self.avx512f._mm512_shuffle_i64x2::<0b11_01_11_01>(a, b),
-        ]
-    }
-
-    /// Eight rows of eight numbers, turned: number `i` of each is row `i`.
-    #[inline(always)]
-    fn turned(&self, [a, b, c, d, e, f, g, h]: [__m512i; LANES]) -> [__m512i; LANES] {
-        let ([a, b], [c, d]) = (self.twos(a, b), self.twos(c, d));
-        let ([e, f], [g, h]) = (self.twos(e, f), self.twos(g, h));
-        let ([a, c], [b, d]) = (self.quarters(a, c), self.quarters(b, d));
-        let ([e, g], [f, h]) = (self.quarters(e, g), self.quarters(f, h));
-        let ([r0, r4], [r1, r5]) = (self.quarters(a, e), self.quarters(b, f));
-        let ([r2, r6], [r3, r7]) = (self.quarters(c, g), self.quarters(d, h));
-        [r0, r1, r2, r3, r4, r5, r6, r7]
-    }
-
-    /// Two elements of each of eight rows.
-    #[inline(always)]
-    pub(crate) fn unpacked<P>(&self, rows: [&Row; LANES]) -> [Elements<P>; 2] {
-        let [a, b, c, d, e, f, g, h] = rows;
-        let rows = [a.0, b.0, c.0, d.0, e.0, f.0, g.0, h.0];
-        let mut registers = [self.splat(0); LANES];
-        for i in 0..LANES {
-            registers[i] = pulp::cast(rows[i]);
-        }
-        let [a, b, c, d, e, f, g, h] = self.turned(registers);
-        [self.limbs([a, b, c, d]), self.limbs([e, f, g, h])]
-    }
-
-    /// Eight rows of two elements each, which are below `2^256`.
-    #[inline(always)]
-    pub(crate) fn packed<P>(&self, elements: [&Elements<P>; 2]) -> [Row; LANES] {
-        let [first, second] = elements;
-        let ([a, b, c, d], [e, f, g, h]) = (self.words(first), self.words(second));
-        let registers = self.turned([a, b, c, d, e, f, g, h]);
-        let mut rows = [Row([0; LANES]); LANES];
-        for i in 0..LANES {
-            rows[i] = Row(pulp::cast(registers[i]));
-        }
-        rows
-    }
-
-    #[inline(always)]
-    fn low(&self, limb: __m512i) -> __m512i {
-        self.avx512f._mm512_and_si512(limb, self.splat(MASK))
-    }
-
-    /// Limbs of four words of 64 bits.
-    #[inline(always)]
-    fn limbs<P>(&self, [a, b, c, d]: [__m512i; 4]) -> Elements<P> {
-        let with = self.avx512f;
-        let limbs = [
-            self.low(a),
-            self.low(with._mm512_or_si512(with._mm512_srli_epi64::<52>(a), with._mm512_slli_epi64::<12>(b))),
-            self.low(with._mm512_or_si512(with._mm512_srli_epi64::<40>(b), with._mm512_slli_epi64::<24>(c))),
-            self.low(with._mm512_or_si512(with._mm512_srli_epi64::<28>(c), with._mm512_slli_epi64::<36>(d))),
-            with._mm512_srli_epi64::<16>(d),
-        ];
-        Elements(limbs, PhantomData)
-    }
-
-    /// Four words of 64 bits of each.
-    #[inline(always)]
-    fn words<P>(&self, elements: &Elements<P>) -> [__m512i; 4] {
-        let with = self.avx512f;
-        let [a, b, c, d, e] = elements.0;
-        [
-            with._mm512_or_si512(a, with._mm512_slli_epi64::<52>(b)),
-            with._mm512_or_si512(with._mm512_srli_epi64::<12>(b), with._mm512_slli_epi64::<40>(c)),
-            with._mm512_or_si512(with._mm512_srli_epi64::<24>(c), with._mm512_slli_epi64::<28>(d)),
-            with._mm512_or_si512(with._mm512_srli_epi64::<36>(d), with._mm512_slli_epi64::<16>(e)),
-        ]
     }
 }
