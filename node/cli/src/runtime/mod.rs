@@ -9,6 +9,7 @@
 
 mod chain;
 pub mod core;
+mod handover;
 mod host;
 mod latency;
 mod net;

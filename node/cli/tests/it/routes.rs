@@ -2,9 +2,10 @@
 
 use crate::{
     mesh::work_gets_done,
-    support::{Mesh, found, phalanx, stderr, stdout},
+    support::{Mesh, found, phalanx, spec, stderr, stdout},
 };
-use phalanx_devnet::compare_roots;
+use phalanx_devnet::{Planned, compare_roots};
+use phalanx_types::{Name, Work};
 use serde_json::Value;
 use std::time::{Duration, Instant};
 
@@ -89,6 +90,24 @@ async fn a_ring_of_five_decides_and_its_messages_go_round_a_dead_node() {
     for word in ["earth-2", "ball_ms", "flat_ms", "median error", "find 1 of 1"] {
         assert!(stdout(&table).contains(word), "{}", stdout(&table));
     }
+    // Nobody on Earth can terraform: the first of its two validators tells Mars of the job.
+    let submitter = mesh.submitter(9).await;
+    let mut far = spec("far", "earth", false, Work::Synthetic { duration_ms: 20 });
+    far.skills = [Name::new("terraforming").unwrap()].into();
+    let far = Planned { spec: far, at: Duration::ZERO, expected: "succeeded" };
+    for (envelope, _) in submitter.pack(&[(0, &far)]) {
+        submitter.send(envelope, 20_000).await.unwrap();
+    }
+    let told = |node| {
+        let places = until(&mesh, node, &["mesh", "places"], |_| true);
+        places["asked"]["hand_over"]["answered"].as_u64().unwrap_or(0)
+    };
+    let began = Instant::now();
+    while told(0) + told(4) == 0 {
+        assert!(began.elapsed() < Duration::from_secs(60), "{}", mesh.logs());
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+
     let nobody = phalanx(&["mesh", "find", "--capability", "alchemy", "--home", home]);
     assert_eq!(nobody.status.code(), Some(4), "{}", stderr(&nobody));
     let stranger = phalanx(&["mesh", "trace", "venus", "--home", home]);
