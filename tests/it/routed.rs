@@ -15,7 +15,7 @@ fn place() -> Position {
     Position(vec![-(1 << 35); DIMENSION_DEFAULT])
 }
 
-fn questions() -> [Question; 5] {
+fn questions() -> [Question; 6] {
     let capability = Name::new("vision").unwrap();
     [
         Question::Trace,
@@ -23,6 +23,7 @@ fn questions() -> [Question; 5] {
         Question::Checkpoints(vec![1; 10]),
         Question::Find(capability),
         Question::HandOver { height: Height(9), jobs: vec![JobId([4; 32]); 2] },
+        Question::Links,
     ]
 }
 

@@ -132,6 +132,8 @@ pub trait NodeView: Send + Sync + 'static {
     fn peers(&self) -> BoxFuture<'_, Answer>;
     /// Where the nodes of the mesh are, as this one knows them, and how well that fits.
     fn mesh_places(&self) -> BoxFuture<'_, Answer>;
+    /// Where they are by whom they are linked to.
+    fn mesh_topology(&self) -> BoxFuture<'_, Answer>;
     /// The way of a message to a node, by its label or the beginning of its network key.
     fn mesh_trace(&self, node: String) -> BoxFuture<'_, Answer>;
     /// The nearest node that hosts a healthy worker with a capability.
@@ -191,6 +193,10 @@ pub fn router<V: NodeView>(view: V, token: String) -> Router {
         )
         .route("/v1/peers", get(|State(n): Node<V>| async move { reply(n.view.peers().await) }))
         .route("/v1/mesh/places", get(|State(n): Node<V>| async move { reply(n.view.mesh_places().await) }))
+        .route(
+            "/v1/mesh/topology",
+            get(|State(n): Node<V>| async move { reply(n.view.mesh_topology().await) }),
+        )
         .route(
             "/v1/mesh/trace/{node}",
             get(|State(n): Node<V>, Path(node)| async move { reply(n.view.mesh_trace(node).await) }),

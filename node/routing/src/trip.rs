@@ -347,6 +347,7 @@ impl Router {
     async fn arrived(&self, directed: &Directed, deadline: Instant, came: Option<RequestToken>) -> Answer {
         let body = match (&directed.question, came) {
             (Question::Trace, _) => Some(Vec::new()),
+            (Question::Links, _) => self.told().map(|told| told.encode()),
             (question, Some(token)) => {
                 let delivered = Delivered { token, source: directed.source, question: question.clone() };
                 self.deliver(delivered, deadline.saturating_duration_since(Instant::now())).await

@@ -186,6 +186,8 @@ pub enum Question {
         /// The jobs, at most [`JOBS_MAX`].
         jobs: Vec<JobId>,
     },
+    /// Where it is and whom it is linked to: [`Told`].
+    Links,
 }
 
 impl Question {
@@ -198,6 +200,7 @@ impl Question {
             Self::Checkpoints(_) => "checkpoints",
             Self::Find(_) => "find",
             Self::HandOver { .. } => "hand_over",
+            Self::Links => "links",
         }
     }
 
@@ -207,7 +210,7 @@ impl Question {
 
     fn content_len(&self) -> usize {
         match self {
-            Self::Trace | Self::Find(_) | Self::HandOver { .. } => 0,
+            Self::Trace | Self::Find(_) | Self::HandOver { .. } | Self::Links => 0,
             Self::Beats(bytes) | Self::Checkpoints(bytes) => bytes.len(),
         }
     }

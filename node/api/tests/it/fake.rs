@@ -120,6 +120,9 @@ impl NodeView for Fake {
     fn mesh_places(&self) -> BoxFuture<'_, Answer> {
         told("places")
     }
+    fn mesh_topology(&self) -> BoxFuture<'_, Answer> {
+        told("topology")
+    }
     fn mesh_trace(&self, node: String) -> BoxFuture<'_, Answer> {
         told(&node)
     }

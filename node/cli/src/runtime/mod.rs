@@ -17,6 +17,7 @@ mod proving;
 mod routing;
 mod sequence;
 pub mod storage;
+mod topology;
 pub mod view;
 mod wal;
 

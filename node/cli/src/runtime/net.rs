@@ -200,8 +200,8 @@ impl Net {
                 }
                 is_offered
             }
-            // Routing answers it.
-            Question::Trace => false,
+            // Routing answers these.
+            Question::Trace | Question::Links => false,
         };
         if !is_offered {
             self.router.decline(token);

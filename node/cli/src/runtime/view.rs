@@ -498,6 +498,10 @@ impl NodeView for View {
         async { Ok(self.routing.places()) }.boxed()
     }
 
+    fn mesh_topology(&self) -> BoxFuture<'_, Answer> {
+        self.routing.topology().boxed()
+    }
+
     fn mesh_trace(&self, node: String) -> BoxFuture<'_, Answer> {
         async move { self.routing.trace(&node).await }.boxed()
     }

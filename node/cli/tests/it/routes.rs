@@ -6,7 +6,7 @@ use crate::{
 };
 use phalanx_devnet::{Planned, compare_roots};
 use phalanx_types::{Name, Work};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
 const RING: [(usize, usize); 5] = [(0, 1), (1, 2), (2, 3), (3, 4), (4, 0)];
@@ -86,10 +86,24 @@ async fn a_ring_of_five_decides_and_its_messages_go_round_a_dead_node() {
     let table = phalanx(&["mesh", "places", "--home", home]);
     // As it was asked above: once or more for the way to Mars, once for who can terraform.
     assert!(places["asked"]["trace"]["answered"].as_u64() >= Some(1), "{places}");
-    assert_eq!(places["asked"]["find"], serde_json::json!({"sent": 1, "answered": 1}), "{places}");
+    assert_eq!(places["asked"]["find"], json!({"sent": 1, "answered": 1}), "{places}");
     for word in ["earth-2", "ball_ms", "flat_ms", "median error", "find 1 of 1"] {
         assert!(stdout(&table).contains(word), "{}", stdout(&table));
     }
+    // By their links alone, who is two links away is farther than who is one.
+    let topology = until(&mesh, 0, &["mesh", "topology"], |answer| {
+        answer["places"].as_array().is_some_and(|rows| rows.len() == 5) && answer["silent"] == json!([])
+    });
+    let mut steps: Vec<(u64, f64)> = Vec::new();
+    for row in topology["places"].as_array().unwrap() {
+        assert_eq!(row["links"], 2, "{topology}");
+        steps.push((row["hops"].as_u64().unwrap(), row["distance"].as_f64().unwrap()));
+    }
+    steps.sort_by(|a, b| a.1.total_cmp(&b.1));
+    assert_eq!(steps.iter().map(|(hops, _)| *hops).collect::<Vec<_>>(), [0, 1, 1, 2, 2], "{topology}");
+    let shown = phalanx(&["mesh", "topology", "--home", home]);
+    assert!(stdout(&shown).contains("differ from hops by"), "{}{}", stdout(&shown), stderr(&shown));
+
     // Nobody on Earth can terraform: the first of its two validators tells Mars of the job.
     let submitter = mesh.submitter(9).await;
     let mut far = spec("far", "earth", false, Work::Synthetic { duration_ms: 20 });
