@@ -10,7 +10,7 @@
 use crate::{Fabric, Refusal, admission::bad, places::ball};
 use borsh::{BorshDeserialize, BorshSerialize};
 use phalanx_circuits::native::RULES_MAX;
-use phalanx_geometry::{Curvature, Error, Mean, Point, Reach, is_beyond, is_within, placing};
+use phalanx_geometry::{Curvature, Error, Point, Reach, is_beyond, is_within, placing};
 use phalanx_types::{
     AgentSpec, Name,
     agent::Position,
@@ -151,8 +151,9 @@ impl Fabric {
             Rule::Beyond { of, delta_micro } => anchored(of, *delta_micro, false, dimension),
             Rule::Inside { .. } => Vec::new(),
             Rule::Apart { delta_micro } => {
-                let others = self.index.tenant_means.iter().filter(|(other, _)| *other != tenant);
-                let centers = others.filter_map(|(_, mean)| Mean::position(mean).ok());
+                let means = self.index.tenant_means().into_iter();
+                let centers = means.filter(|(other, _)| *other != tenant);
+                let centers = centers.filter_map(|(_, mean)| mean.position().ok());
                 centers.map(|center| Side { center, delta_micro: *delta_micro, is_inside: false }).collect()
             }
         }
