@@ -10,14 +10,17 @@
 //!   home in its region, unless a policy wants it elsewhere. So what two tenants own is
 //!   [`TENANTS_APART`] apart, whatever the regions' places do later; fixed point rounds that
 //!   by less than 0.0005.
+//! - **H4** Jobs and workers have places too. They follow from what is kept: a job's is off
+//!   its tenant's home in its shard by the skills that it asks for, a worker's is off its
+//!   region's place by its capabilities.
 
-use crate::{Fabric, Refusal, admission::bad, places::ball, state::Agent};
+use crate::{Fabric, Phase, Refusal, admission::bad, places::ball, state::Agent};
 use phalanx_geometry::{
     Curvature, Error, Point, Reach,
     affinity::{self, CLUSTER_RADIUS, MARGIN},
     compare_distance, is_beyond,
 };
-use phalanx_types::{Name, agent::Position};
+use phalanx_types::{JobId, Name, agent::Position};
 use std::{cmp::Ordering, iter};
 
 /// How far wishes and data draw an agent from home, at most.
@@ -79,6 +82,21 @@ impl Fabric {
         let view = region.and_then(|region| self.view_of(agent, &region));
         let seen = view.and_then(|(home, place)| translated(&agent.position, home, place).ok());
         seen.unwrap_or_else(|| agent.position.clone())
+    }
+
+    /// Where a worker is (H4).
+    #[must_use]
+    pub fn worker_place(&self, worker: &Name) -> Option<Position> {
+        let offer = &self.workers.get(worker)?.offer;
+        affinity::position_of_skills(self.place(&offer.region)?, &offer.capabilities).ok()
+    }
+
+    /// Where a job is that waits or runs (H4).
+    #[must_use]
+    pub fn job_place(&self, job: &JobId) -> Option<Position> {
+        let job = self.jobs.get(job).filter(|job| !matches!(job.phase, Phase::Ended { .. }))?;
+        let home = self.home_of(&job.spec.tenant, &job.shard)?;
+        affinity::position_of_skills(home, &job.spec.skills).ok()
     }
 
     /// Finds the homes that are missing (H2), in this order of tenants; whether there was

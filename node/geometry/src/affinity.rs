@@ -70,10 +70,14 @@ pub struct Work<'a> {
 /// [`SKILLS_MAX`] skills, or a semantic vector has no component or more than
 /// [`SEMANTIC_LEN_MAX`].
 pub fn position(center: &Position, work: &Work<'_>) -> Result<Position, Error> {
+    let found = work.skills.len();
+    if found > SKILLS_MAX {
+        return Err(Error::PartCount { what: "a set of skills", found, max: SKILLS_MAX });
+    }
     let center = Point::try_from(center)?;
     let dimension = center.dimension();
     let mut offset = vec![0.0; dimension];
-    add(&mut offset, &unit(&skills(work.skills, dimension)?), SKILLS);
+    add(&mut offset, &unit(&skills(work.skills, dimension)), SKILLS);
     if let Some(semantic) = work.semantic {
         add(&mut offset, &unit(&projected(semantic, dimension)?), SEMANTIC);
     }
@@ -82,6 +86,19 @@ pub fn position(center: &Position, work: &Work<'_>) -> Result<Position, Error> {
         fixed::same_dimension(dimension, place.dimension())?;
         add(&mut offset, place.coordinates(), LOCALITY);
     }
+    let length = norm_squared(&offset).sqrt();
+    center.moebius_add(&Point::at(&offset, length)?)?.to_position()
+}
+
+/// The place of what only has skills, and may have many: as [`position`] of work without
+/// meaning and data.
+///
+/// # Errors
+/// When the position is not valid.
+pub fn position_of_skills(center: &Position, of: &BTreeSet<Name>) -> Result<Position, Error> {
+    let center = Point::try_from(center)?;
+    let mut offset = vec![0.0; center.dimension()];
+    add(&mut offset, &unit(&skills(of, center.dimension())), SKILLS);
     let length = norm_squared(&offset).sqrt();
     center.moebius_add(&Point::at(&offset, length)?)?.to_position()
 }
@@ -134,10 +151,7 @@ pub fn candidates<'a>(
 }
 
 /// The sum of the skills' directions.
-fn skills(skills: &BTreeSet<Name>, dimension: usize) -> Result<Vec<i128>, Error> {
-    if skills.len() > SKILLS_MAX {
-        return Err(Error::PartCount { what: "a set of skills", found: skills.len(), max: SKILLS_MAX });
-    }
+fn skills(skills: &BTreeSet<Name>, dimension: usize) -> Vec<i128> {
     let mut sum = vec![0; dimension];
     for skill in skills {
         let direction = hashed::direction(&[b"skill ", skill.as_str().as_bytes()].concat(), dimension);
@@ -145,7 +159,7 @@ fn skills(skills: &BTreeSet<Name>, dimension: usize) -> Result<Vec<i128>, Error>
             *sum += i128::from(x);
         }
     }
-    Ok(sum)
+    sum
 }
 
 /// A semantic vector in few dimensions: each component is added to all or taken from

@@ -4,11 +4,13 @@ use crate::{
     policies::{at, checkpoint, declare, distance, place, planets, spawn_as, unordered},
     world::{World, agent, count, first, job, key, name, names, offer, refusal, shard, shown},
 };
-use phalanx_fabric::{Fabric, HOME_RADIUS, HOMES_APART, TENANTS_APART};
+use phalanx_fabric::{Fabric, HOME_RADIUS, HOMES_APART, TENANTS_APART, defaults::planetary};
 use phalanx_types::{
-    AgentId, AgentSpec, Genesis, Name, Operation, OwnerCommand, ReceiptKind, Resources,
+    AgentId, AgentSpec, Genesis, JobId, JobSpec, MicroUnits, Name, Operation, Outcome, OwnerCommand,
+    ReceiptKind, Resources, WorkerOffer,
     agent::{Affinity, Position, Wish},
     params::Mode,
+    resources::WorkerResources,
     shard::LatencyEntry,
     tenant::{Quota, Tenant},
 };
@@ -347,4 +349,126 @@ fn a_policy_is_stronger_than_a_home() {
     let spec = AgentSpec { tenant: name("acme"), ..unordered("earth", "default") };
     let signed = world.envelope(key("smith"), vec![Operation::SpawnAgent(Box::new(spec))]);
     first(&world.beat_of(50, &[signed], &[]).receipts, ReceiptKind::AgentSpawned);
+}
+
+/// A job of a tenant that asks for these skills, sent by its key.
+fn submit_as(world: &mut World, (who, signer): (&str, &str), region: &str, skills: &str) -> JobId {
+    let skills = names(skills).into_iter().collect();
+    let spec = JobSpec { tenant: name(who), skills, budget: MicroUnits(1_000_000), ..job(region) };
+    let signed = world.envelope(key(signer), vec![Operation::SubmitJob(Box::new(spec))]);
+    let id = JobId::of(&signed.envelope.id(), 0);
+    let applied = world.beat_of(50, &[signed], &[]);
+    first(&applied.receipts, ReceiptKind::JobAccepted);
+    id
+}
+
+fn job_at(world: &World, id: &JobId) -> Position {
+    world.fabric.job_place(id).unwrap()
+}
+
+#[test]
+fn jobs_of_two_tenants_are_apart_and_equal_skills_are_at_one_place() {
+    let mut world = planets();
+    for worker in names("earth.1 luna.1 mars.1") {
+        let capabilities = names("general a b c d e f").into_iter().collect();
+        let resources = WorkerResources { cpu_milli: 64_000, memory_mib: 65_536, gpus: 0 };
+        let max_concurrency = 32;
+        world.offer(WorkerOffer { capabilities, resources, max_concurrency, ..offer(worker.as_str()) });
+    }
+    let mut places = Vec::new();
+    for tenant in &TENANTS[..2] {
+        for region in REGIONS {
+            let [one, same, other] =
+                ["a b", "a b", "c"].map(|skills| submit_as(&mut world, *tenant, region, skills));
+            assert_eq!(job_at(&world, &one), job_at(&world, &same));
+            assert_ne!(job_at(&world, &one), job_at(&world, &other));
+            for id in [one, same, other] {
+                let at = job_at(&world, &id);
+                let home = home(&world, tenant.0, region);
+                assert!(distance(&at, &home) <= HOME_RADIUS);
+                places.push((tenant.0, at));
+            }
+            // A job whose outcome is there is nowhere.
+            world.end(one, Outcome::Exited { code: 0 });
+            assert_eq!(world.fabric.job_place(&one), None);
+        }
+    }
+    for (tenant, at) in &places {
+        for (_, there) in places.iter().filter(|(other, _)| other != tenant) {
+            assert!(distance(at, there) >= TENANTS_APART - ROUNDING);
+        }
+    }
+    assert_eq!(world.fabric.job_place(&JobId([9; 32])), None);
+    // Places follow from what is kept.
+    let loaded = Fabric::load(world.fabric.entries()).unwrap();
+    assert!(world.fabric.jobs().all(|(id, _)| loaded.job_place(id) == world.fabric.job_place(id)));
+    assert!(world.fabric.workers().all(|(w, _)| loaded.worker_place(w) == world.fabric.worker_place(w)));
+}
+
+#[test]
+fn the_more_skills_two_jobs_share_the_nearer_they_are_on_average() {
+    let mut world = World::bare(|_| ());
+    let skill = |n: usize| format!("s{n}");
+    let capabilities = (0..32).map(|n| name(&skill(n))).collect();
+    world.offer(WorkerOffer { capabilities, ..offer("earth.1") });
+    let list = |from: usize| (from..from + 4).map(skill).collect::<Vec<_>>().join(" ");
+    let jobs: Vec<JobId> =
+        (0..29).map(|from| submit_as(&mut world, TENANTS[0], "earth", &list(from))).collect();
+    let mean = |shift: usize| {
+        let pairs = jobs.iter().zip(jobs.iter().skip(shift));
+        let lengths: Vec<f64> =
+            pairs.map(|(a, b)| distance(&job_at(&world, a), &job_at(&world, b))).collect();
+        lengths.iter().sum::<f64>() / lengths.len() as f64
+    };
+    let means: Vec<f64> = (0..5).map(mean).collect();
+    assert!(means.windows(2).all(|pair| pair[0] < pair[1]), "{means:?}");
+}
+
+/// The documents' six workers and their regions.
+fn six() -> World {
+    let planetary = planetary().unwrap();
+    let mut world = World::bare(|genesis| {
+        genesis.shards = planetary.shards.clone();
+        genesis.latencies = planetary.latencies.clone();
+        genesis.workers = planetary.workers.iter().map(|w| (w.worker.clone(), key("host-1"))).collect();
+    });
+    for offer in planetary.workers {
+        world.one(key("host-1"), Operation::OfferWorker(Box::new(offer)));
+    }
+    world
+}
+
+#[test]
+fn a_job_is_nearer_to_the_workers_that_have_its_skill() {
+    let mut world = six();
+    let workers: Vec<WorkerOffer> = world.fabric.workers().map(|(_, w)| w.offer.clone()).collect();
+    assert_eq!(workers.len(), 6);
+    let skills: BTreeSet<Name> = workers.iter().flat_map(|w| w.capabilities.clone()).collect();
+    let (mut with, mut without) = (Vec::new(), Vec::new());
+    for skill in &skills {
+        for region in workers.iter().map(|w| w.region.clone()).collect::<BTreeSet<_>>() {
+            let id = submit_as(&mut world, TENANTS[0], region.as_str(), skill.as_str());
+            let at = job_at(&world, &id);
+            for worker in &workers {
+                let length = distance(&at, &world.fabric.worker_place(&worker.worker).unwrap());
+                let lengths = if worker.capabilities.contains(skill) { &mut with } else { &mut without };
+                lengths.push(length);
+            }
+            world.one(key("tenant"), Operation::CancelJob { job: id });
+        }
+    }
+    let mean = |lengths: &[f64]| lengths.iter().sum::<f64>() / lengths.len() as f64;
+    assert!(mean(&with) < mean(&without), "{} {}", mean(&with), mean(&without));
+}
+
+#[test]
+fn the_place_of_a_job_that_spills_over_follows_it() {
+    let mut world = World::new("earth.1 luna.1");
+    let change =
+        OwnerCommand::SetShardBudget { shard: name("earth"), queue_budget: 0, latency_budget_ms: 100 };
+    world.command(change);
+    world.fill("earth");
+    let (id, _) = world.submit(job("earth"));
+    assert_eq!(world.shard_of(&id), "luna");
+    assert_eq!(job_at(&world, &id), place(&world, "luna"));
 }
