@@ -587,3 +587,69 @@ fn a_document_that_is_no_policy_changes_nothing() {
     world.command(OwnerCommand::SetPolicy { name: name("p"), document });
     assert_eq!(world.fabric.policies().count(), 1);
 }
+
+#[test]
+fn agents_of_more_dimensions_are_bound_by_the_same_balls_and_those_of_fewer_refused_by_name() {
+    let mut world = planets();
+    world.offer_all("earth.1 luna.1 mars.1");
+    let mars = r#"{"region":"mars"}"#;
+    declare(&mut world, "core", &rule("near-core", r#"{"within":{"of":"core","delta_micro":500000}}"#));
+    declare(
+        &mut world,
+        "home",
+        &rule("near-mars", &format!(r#"{{"within":{{"of":{mars},"delta_micro":300000}}}}"#)),
+    );
+    declare(
+        &mut world,
+        "off",
+        &rule("off-mars", &format!(r#"{{"beyond":{{"of":{mars},"delta_micro":300000}}}}"#)),
+    );
+    let wide = |position: Position, last: i64| {
+        let mut wide = position.widened(64);
+        wide.0[63] = last;
+        wide
+    };
+    let order = |policy: &str, position: Position| {
+        let spec = AgentSpec { position: Some(position), ..unordered("earth", policy) };
+        Operation::SpawnAgent(Box::new(spec))
+    };
+    let (core, mars) = (Position::origin(8), place(&world, "mars"));
+    // A sixteenth of the way to the edge is 0.13 from the core, a half is 1.1.
+    let (little, far) = (1 << 36, 1 << 39);
+    for (policy, position, broken) in [
+        ("core", wide(core.clone(), little), None),
+        ("core", wide(core.clone(), far), Some("near-core")),
+        ("home", wide(mars.clone(), 0), None),
+        ("home", wide(mars.clone(), little), None),
+        ("home", wide(core.clone(), 0), Some("near-mars")),
+        ("off", wide(core.clone(), little), None),
+        ("off", wide(mars.clone(), 0), Some("off-mars")),
+        ("off", wide(mars.clone(), 1 << 30), Some("off-mars")),
+        // Nothing can be said of fewer.
+        ("core", Position(vec![0; 4]), Some("near-core")),
+        ("off", Position(vec![0; 4]), Some("off-mars")),
+    ] {
+        let applied = world.clone().one(key("tenant"), order(policy, position.clone()));
+        match broken {
+            None => drop(first(&applied.receipts, ReceiptKind::AgentSpawned)),
+            Some(broken) => {
+                let text = reason(&applied.receipts);
+                assert!(text.contains(policy) && text.contains(broken), "{position:?}: {text}");
+            }
+        }
+    }
+    // What circuits are to show is of the agent's dimension.
+    for dimension in [8, 64] {
+        let (_, bound) = world.fabric.policy_of(&unordered("earth", "home"), dimension);
+        assert_eq!(bound.rules[0].center, mars.clone().widened(dimension));
+    }
+    // Who is where it must not be any more is led back in all its dimensions.
+    let spec = AgentSpec { position: Some(wide(core, far)), ..unordered("earth", "default") };
+    let id = spawn_as(&mut world, "tenant", spec);
+    let document = r#"{"binds":"all","constraints":[{"name":"near","rule":{"within":{"of":"core","delta_micro":300000}}}]}"#;
+    declare(&mut world, "all-near", document);
+    for _ in 0..6 * BEATS {
+        world.idle();
+    }
+    assert!(is_within(&at(&world, &id), &Position::origin(64), within(300_000)).unwrap());
+}
