@@ -250,7 +250,8 @@ pub fn assert_bits(shape: &Shape, assigned: &[Vec<Fr>], count: usize) {
             *rows.entry(column).or_default() += 1;
         }
         for terms in [a, b, c] {
-            for [(f, first), (g, second), (h, third)] in terms.array_windows::<3>() {
+            for window in terms.windows(3) {
+                let [(f, first), (g, second), (h, third)] = window else { continue };
                 let are_neighbours = *first > 0 && (*second, *third) == (first + 1, first + 2);
                 if are_neighbours && (*g, *h) == (*f + f, *g + g) {
                     bits.extend([*first, *second, *third]);

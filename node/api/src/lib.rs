@@ -118,6 +118,8 @@ pub trait NodeView: Send + Sync + 'static {
     fn receipts_of(&self, subject: String) -> BoxFuture<'_, Answer>;
     /// A receipt's proof file, as it is to be stored.
     fn proof(&self, index: u64) -> BoxFuture<'_, Result<Vec<u8>, ApiError>>;
+    /// A receipt's audit path, as it is to be stored.
+    fn audit_path(&self, index: u64) -> BoxFuture<'_, Result<Vec<u8>, ApiError>>;
     /// A witness file for a proof of `position`, `action` or `integrity`. It holds secrets.
     fn witness(&self, statement: String, of: WitnessQuery) -> BoxFuture<'_, Result<Vec<u8>, ApiError>>;
     /// The agents that a policy binds at a checkpoint, the last one when none is named.
@@ -177,6 +179,7 @@ pub fn router<V: NodeView>(view: V, token: String) -> Router {
             get(|State(n): Node<V>, Path(i)| async move { reply(n.view.receipt(i).await) }),
         )
         .route("/v1/receipts/{index}/proof", get(proof::<V>))
+        .route("/v1/receipts/{index}/path", get(audit_path::<V>))
         .route("/v1/witnesses/{statement}", get(witness::<V>))
         .route("/v1/policies/{policy}/agents", get(bound_agents::<V>))
         .route(
@@ -363,6 +366,10 @@ async fn receipts_of<V: NodeView>(State(node): Node<V>, Query(query): Query<Subj
 
 async fn proof<V: NodeView>(State(node): Node<V>, Path(index): Path<u64>) -> Response {
     file(node.view.proof(index).await)
+}
+
+async fn audit_path<V: NodeView>(State(node): Node<V>, Path(index): Path<u64>) -> Response {
+    file(node.view.audit_path(index).await)
 }
 
 /// What a witness is asked of.

@@ -11,7 +11,7 @@ use crate::witnesses::{self, Asked};
 use futures::{FutureExt, future::BoxFuture};
 use phalanx_api::{Answer, ApiError, NodeView, StatusCode, WitnessQuery};
 use phalanx_fabric::{Agent, Declared, Fabric, Job, Phase, ValidatorState, Worker};
-use phalanx_ledger::{Ledger, RocksKv, StoreError, WitnessError, proof};
+use phalanx_ledger::{Ledger, RocksKv, StoreError, WitnessError, Witnesses, proof};
 use phalanx_p2p::{MeshHandle, PeerKey};
 use phalanx_replica::{Decision, IntakeError, PoolError};
 use phalanx_types::{
@@ -432,6 +432,14 @@ impl NodeView for View {
                 other => ApiError::not_found(format!("proof of receipt {index}: {other}")),
             })
         })
+        .boxed()
+    }
+
+    fn audit_path(&self, index: u64) -> BoxFuture<'_, Result<Vec<u8>, ApiError>> {
+        async move {
+            let file = self.read(move |kv| Witnesses::new(kv).audit_path(ReceiptIndex(index))).await?;
+            file.to_json().map_err(no_witness)
+        }
         .boxed()
     }
 
