@@ -90,17 +90,20 @@ async fn a_ring_of_five_decides_and_its_messages_go_round_a_dead_node() {
     for word in ["earth-2", "ball_ms", "flat_ms", "median error", "find 1 of 1"] {
         assert!(stdout(&table).contains(word), "{}", stdout(&table));
     }
-    // By their links alone, who is two links away is farther than who is one.
+    // By their links alone, who is two links away is farther than who is one. A link counts when
+    // both of its ends tell of it.
     let topology = until(&mesh, 0, &["mesh", "topology"], |answer| {
-        answer["places"].as_array().is_some_and(|rows| rows.len() == 5) && answer["silent"] == json!([])
+        let rows = answer["places"].as_array();
+        answer["silent"] == json!([])
+            && rows.is_some_and(|rows| rows.len() == 5 && rows.iter().all(|row| row["links"] == 2))
     });
-    let mut steps: Vec<(u64, f64)> = Vec::new();
+    let mut of_hops = [Vec::new(), Vec::new(), Vec::new()];
     for row in topology["places"].as_array().unwrap() {
-        assert_eq!(row["links"], 2, "{topology}");
-        steps.push((row["hops"].as_u64().unwrap(), row["distance"].as_f64().unwrap()));
+        of_hops[row["hops"].as_u64().unwrap() as usize].push(row["distance"].as_f64().unwrap());
     }
-    steps.sort_by(|a, b| a.1.total_cmp(&b.1));
-    assert_eq!(steps.iter().map(|(hops, _)| *hops).collect::<Vec<_>>(), [0, 1, 1, 2, 2], "{topology}");
+    let [own, near, far] = of_hops.map(|distances| (distances.len(), distances.iter().sum::<f64>()));
+    assert_eq!((own, near.0, far.0), ((1, 0.0), 2, 2), "{topology}");
+    assert!(near.1 < far.1, "{topology}");
     let shown = phalanx(&["mesh", "topology", "--home", home]);
     assert!(stdout(&shown).contains("differ from hops by"), "{}{}", stdout(&shown), stderr(&shown));
 
