@@ -4,13 +4,13 @@
 //! priority: it takes all cores that nobody else needs, and no beat waits for it.
 //! Checkpoints are proven in their order, also those that were closed while the node was
 //! down, however many, and each once: what was proven before is found in the folder, and up to
-//! where all is proven in a file there.
+//! where all is proven in a file there. One that fails holds none of the later ones up; it is
+//! tried again after each.
 
 use crate::{
     commands::proof::COVERAGE,
     files,
     home::{Home, ProofsConfig},
-    output::Code,
 };
 use anyhow::{Context, Result};
 use phalanx_replica::Decision;
@@ -93,7 +93,7 @@ impl Proving {
         }
     }
 
-    /// The checkpoint to begin with, where something was proven before.
+    /// The checkpoint to begin with, where something was to be proven before.
     fn begin(&self) -> Option<u64> {
         let begun = self.begun();
         let is_cut_off = |policy: &Path| policy.is_dir() && !policy.join(COVERAGE).is_file();
@@ -101,8 +101,8 @@ impl Proving {
             let inside = fs::read_dir(self.out.join(number.to_string())).into_iter().flatten().flatten();
             inside.into_iter().any(|policy| is_cut_off(&policy.path()))
         });
-        // Without a mark again the last one that was begun: what of it is proven already is left alone.
-        let next = self.mark().map(|done| done + 1).or_else(|| begun.last().copied());
+        // Without a mark the first one that was begun: what is proven already is left alone.
+        let next = self.mark().map(|done| done + 1).or_else(|| begun.first().copied());
         match (cut_off, next) {
             (Some(cut_off), Some(next)) => Some(next.min(cut_off)),
             (one, other) => one.or(other),
@@ -123,14 +123,20 @@ impl Proving {
         Some(mark.checkpoint.0)
     }
 
-    fn set_mark(&self, checkpoint: CheckpointNumber) -> Result<()> {
-        let path = self.out.join(MARK);
-        let bytes = serde_json::to_vec(&Mark { checkpoint })?;
-        if path.exists() {
-            return files::replace(&path, &bytes);
+    fn set_mark(&self, number: u64) {
+        let write = || -> Result<()> {
+            let path = self.out.join(MARK);
+            let bytes = serde_json::to_vec(&Mark { checkpoint: CheckpointNumber(number) })?;
+            if path.exists() {
+                return files::replace(&path, &bytes);
+            }
+            fs::create_dir_all(&self.out)
+                .with_context(|| format!("{} cannot be made", self.out.display()))?;
+            files::write_new(&path, &bytes)
+        };
+        if let Err(error) = write() {
+            tracing::warn!(error = format!("{error:#}"), "how far policies are proven was not written");
         }
-        fs::create_dir_all(&self.out).with_context(|| format!("{} cannot be made", self.out.display()))?;
-        files::write_new(&path, &bytes)
     }
 
     /// Checkpoints that have a folder, in order.
@@ -143,46 +149,74 @@ impl Proving {
     }
 
     async fn work(&self, backlog: &Mutex<Backlog>, woken: &Notify) {
-        // As long as this is so, the mark follows; else the next start begins with what has failed.
-        let mut is_whole = true;
+        let mut has_mark = self.mark().is_some();
+        // The first checkpoint that failed. The mark stays before it.
+        let mut failed: Option<u64> = None;
         loop {
             let taken = lock(backlog).take();
-            let Some(Task { checkpoint, policies, left }) = taken else {
+            let Some(task) = taken else {
                 woken.notified().await;
                 continue;
             };
-            for policy in &policies {
-                let folder = self.out.join(checkpoint.to_string()).join(policy.as_str());
-                match self.prove(policy, checkpoint, &folder).await {
-                    Ok(Some(mut told)) => {
-                        told["left"] = left.into();
-                        self.tell(policy, told);
-                    }
-                    Ok(None) => {}
-                    Err(error) => {
-                        is_whole = false;
-                        let error = format!("{error:#}");
-                        let remedy = format!(
-                            "`phalanx proof policy {policy} --checkpoint {checkpoint} --out {}` proves it; so does \
-                             the node when it is started again",
-                            folder.display()
-                        );
-                        tracing::warn!(%policy, %checkpoint, error, remedy, "a policy was not proven");
-                        let told =
-                            json!({"checkpoint": checkpoint, "error": error, "remedy": remedy, "left": left});
-                        self.tell(policy, told);
-                    }
-                }
+            let number = task.checkpoint.0;
+            if !has_mark {
+                // So that whatever happens to the first one, the next start begins with it.
+                self.set_mark(number.saturating_sub(1));
+                has_mark = true;
+            }
+            let is_proven = self.prove_all(&task).await;
+            if !is_proven {
+                failed.get_or_insert(number);
             }
             // Where nobody asks, the mark may wait for the last one.
-            if is_whole
-                && (!policies.is_empty() || left == 0)
-                && let Err(error) = self.set_mark(checkpoint)
-            {
-                tracing::warn!(error = format!("{error:#}"), "how far policies are proven was not written");
+            if failed.is_none() && (!task.policies.is_empty() || task.left == 0) {
+                self.set_mark(number);
             }
-            self.forget(checkpoint);
+            self.forget(task.checkpoint);
+            // What has failed may have lacked a key that is there by now. It is tried alone, so that
+            // one that never can be proven costs one try a checkpoint, and the others wait for it.
+            if task.left == 0
+                && let Some(first) = failed.filter(|first| *first < number)
+            {
+                let again = lock(backlog).again(first);
+                if self.prove_all(&again).await {
+                    failed = None;
+                    lock(backlog).back_to(again.checkpoint.0);
+                } else {
+                    failed = Some(again.checkpoint.0);
+                }
+            }
         }
+    }
+
+    /// Proves all that is asked for at a checkpoint; false when something failed.
+    async fn prove_all(&self, task: &Task) -> bool {
+        let Task { checkpoint, policies, left } = task;
+        let mut is_proven = true;
+        for policy in policies {
+            let folder = self.out.join(checkpoint.to_string()).join(policy.as_str());
+            match self.prove(policy, *checkpoint, &folder).await {
+                Ok(Some(mut told)) => {
+                    told["left"] = (*left).into();
+                    self.tell(policy, told);
+                }
+                Ok(None) => {}
+                Err(error) => {
+                    is_proven = false;
+                    let error = format!("{error:#}");
+                    let remedy = format!(
+                        "`phalanx proof policy {policy} --checkpoint {checkpoint} --out {}` proves it; so does \
+                         the node, which tries again after each checkpoint",
+                        folder.display()
+                    );
+                    tracing::warn!(%policy, %checkpoint, error, remedy, "a policy was not proven");
+                    let told =
+                        json!({"checkpoint": checkpoint, "error": error, "remedy": remedy, "left": left});
+                    self.tell(policy, told);
+                }
+            }
+        }
+        is_proven
     }
 
     /// Proves a policy at a checkpoint; none when it binds no agent there, or was proven before.
@@ -223,6 +257,7 @@ impl Proving {
         }
         let output = child.wait_with_output().await?;
         match serde_json::from_slice::<Value>(&output.stdout) {
+            Ok(coverage) if coverage["agents"].as_array().is_some_and(Vec::is_empty) => Ok(None),
             Ok(coverage) if folder.join(COVERAGE).exists() => {
                 let agents = coverage["agents"].as_array().map(Vec::as_slice).unwrap_or_default();
                 let covered = agents.iter().filter(|agent| agent.get("missing").is_none()).count();
@@ -234,10 +269,6 @@ impl Proving {
                 })))
             }
             _ => {
-                // Nobody is bound: it is refused before a folder is made.
-                if output.status.code() == Some(Code::Refused as i32) && !folder.exists() {
-                    return Ok(None);
-                }
                 // So that whoever proves it by hand finds nothing in the way.
                 if folder.exists() {
                     fs::remove_dir_all(folder)
@@ -320,8 +351,7 @@ impl Backlog {
 
     /// The next checkpoint that is to be proven; none when all are.
     fn take(&mut self) -> Option<Task> {
-        let oldest = if self.keep == 0 { 0 } else { (self.last + 1).saturating_sub(self.keep) };
-        let next = self.next?.max(oldest);
+        let next = self.next?.max(self.oldest());
         if next > self.last {
             return None;
         }
@@ -329,8 +359,28 @@ impl Backlog {
             self.asked.pop_front();
         }
         self.next = Some(next + 1);
+        Some(self.task(next))
+    }
+
+    /// A checkpoint that was taken before, once more; the oldest one that stays when it does not.
+    /// It is proven of what is asked now.
+    fn again(&self, number: u64) -> Task {
+        self.task(number.max(self.oldest()))
+    }
+
+    /// Goes on behind a checkpoint that was taken before.
+    fn back_to(&mut self, number: u64) {
+        self.next = self.next.min(Some(number + 1));
+    }
+
+    /// The oldest checkpoint that stays.
+    const fn oldest(&self) -> u64 {
+        if self.keep == 0 { 0 } else { (self.last + 1).saturating_sub(self.keep) }
+    }
+
+    fn task(&self, number: u64) -> Task {
         let policies = self.asked.front().map(|(_, policies)| policies.clone()).unwrap_or_default();
-        Some(Task { checkpoint: CheckpointNumber(next), policies, left: self.last - next })
+        Task { checkpoint: CheckpointNumber(number), policies, left: self.last.saturating_sub(number) }
     }
 }
 
@@ -385,6 +435,17 @@ mod tests {
             assert_eq!(rest, (first + 1..=2_000).collect::<Vec<u64>>());
             assert_eq!(backlog.take(), None);
         }
+        // What has failed is tried alone, and what follows it once more.
+        let mut backlog = Backlog::new(Some(3), 5);
+        backlog.closed(6, names("a"));
+        assert_eq!(taken(&mut backlog).len(), 4);
+        let again = backlog.again(4);
+        assert_eq!((again.checkpoint.0, again.left), (4, 2));
+        assert_eq!(backlog.take(), None);
+        backlog.back_to(4);
+        assert_eq!(taken(&mut backlog), [(5, names("a")), (6, names("a"))]);
+        backlog.closed(20, names("a"));
+        assert_eq!(backlog.again(4).checkpoint.0, 16);
         // Whoever has proven nothing yet begins with what is closed next.
         let mut fresh = Backlog::new(None, 0);
         fresh.closed(70, names("a"));

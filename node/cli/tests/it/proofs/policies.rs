@@ -155,12 +155,22 @@ fn set_proofs(lone: &Lone, proofs: toml::Table) {
     fs::write(&path, config.to_string()).unwrap();
 }
 
-#[test]
-fn a_node_makes_up_for_every_kept_checkpoint_however_many_it_did_not_prove() {
-    const BEHIND: u64 = 75;
+/// What a node told last of the policy.
+fn told(lone: &Lone) -> Value {
+    lone.status().map(|status| status["proofs"]["guards"].clone()).unwrap_or_default()
+}
+
+/// The checkpoint up to which a node says that all is proven.
+fn mark(lone: &Lone) -> Option<u64> {
+    let mark: Value = serde_json::from_slice(&fs::read(lone.file("proofs/proven.json")).ok()?).ok()?;
+    mark["checkpoint"].as_str()?.parse().ok()
+}
+
+/// A node that has failed to prove a checkpoint for want of a key; which one is told, with the
+/// agent that the policy binds.
+fn without_key() -> (Lone, u64, String) {
     let mut lone = paced(4, 50);
     set_proofs(&lone, toml::toml! { keep = 1_000 });
-    // Without a key nothing is proven: the node says what to do, and begins there when it has one.
     lone.start();
     let command = format!(r#"{{"set_policy":{{"name":"guards","document":"{}"}}}}"#, hex::encode(GUARDS));
     done(&lone, &["owner", "send", &command]);
@@ -168,28 +178,46 @@ fn a_node_makes_up_for_every_kept_checkpoint_however_many_it_did_not_prove() {
     let spawn = ["agent", "spawn", "--region", "earth", "--label", "a", "--stack", stack.to_str().unwrap()];
     let agent = done(&lone, &spawn).lines().next().unwrap().to_owned();
     let from = checkpoint(&mut lone);
-    let told =
-        |lone: &Lone| lone.status().map(|status| status["proofs"]["guards"].clone()).unwrap_or_default();
     lone.until("failure that is told", |lone| told(lone)["error"].is_string());
     let remedy = told(&lone)["remedy"].as_str().unwrap().to_owned();
     assert!(remedy.contains("phalanx proof policy guards --checkpoint"), "{remedy}");
-    done(&lone, &["agent", "terminate", &agent]);
-    let number = |lone: &Lone| lone.status().unwrap()["checkpoint"].as_str().unwrap().parse::<u64>().unwrap();
-    lone.until("many checkpoints", |lone| number(lone) > from + BEHIND);
-    lone.stop();
+    (lone, from, agent)
+}
 
-    done(&lone, &["proof", "setup", "--dev", "--circuit", "position-8"]);
-    lone.start();
+/// Waits until all is proven that was not for want of a key, from this checkpoint on.
+fn made_up(lone: &mut Lone, from: u64) {
     let coverage = lone.file(&format!("proofs/{from}/guards/coverage.json"));
     lone.until("the first checkpoint with the agent", |_| coverage.exists());
     let covered: Value = serde_json::from_str(&fs::read_to_string(&coverage).unwrap()).unwrap();
     assert!(covered["agents"][0].get("missing").is_none(), "{covered}");
     // What is done is noted, so that no later start looks for it again.
-    let mark = |lone: &Lone| -> Option<u64> {
-        let mark: Value = serde_json::from_slice(&fs::read(lone.file("proofs/proven.json")).ok()?).ok()?;
-        mark["checkpoint"].as_str()?.parse().ok()
-    };
     lone.until("mark", |lone| mark(lone) >= Some(from));
+}
+
+#[test]
+fn a_node_makes_up_for_every_kept_checkpoint_however_many_it_did_not_prove() {
+    const BEHIND: u64 = 75;
+    let (mut lone, from, agent) = without_key();
+    assert!(mark(&lone) < Some(from), "{:?}", mark(&lone));
+    done(&lone, &["agent", "terminate", &agent]);
+    let number = |lone: &Lone| lone.status().unwrap()["checkpoint"].as_str().unwrap().parse::<u64>().unwrap();
+    lone.until("many checkpoints", |lone| number(lone) > from + BEHIND);
+    lone.stop();
+    done(&lone, &["proof", "setup", "--dev", "--circuit", "position-8"]);
+    lone.start();
+    made_up(&mut lone, from);
+    lone.stop();
+}
+
+#[test]
+fn a_node_that_gets_the_key_while_it_runs_makes_up_for_what_failed() {
+    let (mut lone, from, _) = without_key();
+    done(&lone, &["proof", "setup", "--dev", "--circuit", "position-8"]);
+    made_up(&mut lone, from);
+    lone.until("checkpoint that is proven at once", |lone| {
+        let told = told(lone);
+        told["covered"] == 1 && told["left"] == 0
+    });
     lone.stop();
 }
 
