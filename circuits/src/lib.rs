@@ -10,6 +10,7 @@
 //! - [`witness`]: what a node hands to a prover.
 //! - `catalog`: the circuits by name, as one type.
 //! - `groth16`: setup, prover, verifier, key files.
+//! - `eight`: field elements side by side, for Poseidon and for the prover's sums.
 //! - `claim`, `proof_file`: from a witness to a proof file, and back to what it says.
 //! - `snarkjs`, `iden3`: what other tools and the chain read and write.
 //!
@@ -43,7 +44,8 @@
 //!   trapdoor is known (`DEV`) or was thrown away (`CEREMONY`).
 //! - **C5** What a stranger sends is refused or read in one way; nothing here panics.
 //! - **C6** What the prover knows has no `Debug`; seeds, places and assignments are wiped
-//!   when dropped. Temporaries of the prover are not.
+//!   when dropped, and so are the prover's masks, digits and quotient. Sums of points on the
+//!   way to a proof are not, nor what arkworks holds meanwhile.
 
 #![deny(clippy::indexing_slicing)]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
@@ -52,6 +54,8 @@ pub mod action;
 pub mod catalog;
 #[cfg(feature = "groth16")]
 pub mod claim;
+#[cfg(target_arch = "x86_64")]
+mod eight;
 #[cfg(feature = "groth16")]
 pub mod groth16;
 #[cfg(feature = "groth16")]

@@ -15,6 +15,7 @@ use phalanx_types::{
     agent::{AgentSeed, Position},
     resources::WorkerResources,
 };
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A multiplicative congruential generator.
 pub struct Draw(pub u64);
@@ -219,4 +220,56 @@ pub fn assert_determined(shape: &Shape, variables: &[Fr]) {
     for (column, pivot) in pivots.iter().enumerate() {
         assert_eq!(pivot.is_none(), is_fixed[column], "variable {column} of {}", shape.columns());
     }
+}
+
+/// The column of a row `b·(b − 1) = 0`, however it is written: a row about one variable that
+/// only 0 and 1 satisfy.
+fn boolean_column(a: &Row, b: &Row, c: &Row) -> Option<usize> {
+    let columns: BTreeSet<usize> = [a, b, c].into_iter().flatten().map(|(_, column)| *column).collect();
+    let mut variables = columns.into_iter().filter(|column| *column != 0);
+    let (column, None) = (variables.next()?, variables.next()) else { return None };
+    let holds = |value: u64| {
+        let at = |row: &Row| -> Fr {
+            row.iter().map(|(f, column)| if *column == 0 { *f } else { *f * Fr::from(value) }).sum()
+        };
+        at(a) * at(b) == at(c)
+    };
+    // A polynomial of degree two with these zeros has no other.
+    (holds(0) && holds(1) && !holds(2)).then_some(column)
+}
+
+/// Asserts that the bits of a circuit are `count` variables, and that each has one row of its
+/// own that makes it 0 or 1. What a bit is, is told without these rows: a variable that doubles
+/// its neighbour's factor in a sum, as the digits of a number do, or that is 0 in some of these
+/// assignments, 1 in others, and nothing else in any.
+pub fn assert_bits(shape: &Shape, assigned: &[Vec<Fr>], count: usize) {
+    let mut rows: BTreeMap<usize, usize> = BTreeMap::new();
+    let mut bits = BTreeSet::new();
+    for (a, b, c) in shape.rows() {
+        if let Some(column) = boolean_column(a, b, c) {
+            *rows.entry(column).or_default() += 1;
+        }
+        for terms in [a, b, c] {
+            for window in terms.windows(3) {
+                let [(f, first), (g, second), (h, third)] = window else { continue };
+                let are_neighbours = *first > 0 && (*second, *third) == (first + 1, first + 2);
+                if are_neighbours && (*g, *h) == (*f + f, *g + g) {
+                    bits.extend([*first, *second, *third]);
+                }
+            }
+        }
+    }
+    let (zero, one) = (Fr::from(0), Fr::from(1));
+    for column in 1..shape.columns() {
+        let has = |value: Fr| assigned.iter().any(|variables| variables[column] == value);
+        let is_no_other = assigned.iter().all(|variables| [zero, one].contains(&variables[column]));
+        if is_no_other && has(zero) && has(one) {
+            bits.insert(column);
+        }
+    }
+    let free: Vec<&usize> = bits.iter().filter(|column| !rows.contains_key(column)).collect();
+    assert!(free.is_empty(), "bits without a row: {free:?}");
+    assert_eq!(rows.keys().copied().collect::<BTreeSet<_>>(), bits, "rows of what is no bit");
+    assert!(rows.values().all(|count| *count == 1), "a bit has two rows");
+    assert_eq!(bits.len(), count);
 }

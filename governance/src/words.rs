@@ -459,7 +459,7 @@ pub fn command(command: &ChainCommand) -> Line {
             plain(format!("lets assignment fill {} of each worker's capacity", ppm(limit_ppm)))
         }
         C::SetOptimisation { performance, cost, reliability, sustainability } => plain(format!(
-            "weighs performance {}, cost {}, reliability {}, sustainability {}",
+            "sets goals, by which nothing is decided yet: performance {}, cost {}, reliability {}, sustainability {}",
             ppm(performance),
             ppm(cost),
             ppm(reliability),

@@ -7,7 +7,12 @@ use phalanx_circuits::{
     native::{Fr, bytes_of},
     position,
 };
-use phalanx_ledger::{MemoryKv, Witnesses, fsck::fsck};
+use phalanx_ledger::{
+    MemoryKv, Witnesses,
+    audit::{self, AuditFile},
+    fsck::fsck,
+    proof::VerifyError,
+};
 use phalanx_replica::snapshot;
 use phalanx_tests::solo::Solo;
 use phalanx_types::{
@@ -15,6 +20,7 @@ use phalanx_types::{
     agent::{Affinity, AgentSeed},
     units::CheckpointNumber,
 };
+use serde_json::Value;
 
 fn name(text: &str) -> Name {
     Name::new(text).unwrap()
@@ -298,4 +304,136 @@ fn no_coordinate_and_no_distance_can_be_read_from_receipts_of_agents() {
         }
     }
     assert!(of_agents > 40, "{of_agents}");
+}
+
+/// Every value of a JSON document that holds no others, by its pointer.
+fn values(value: &Value, at: String, found: &mut Vec<String>) {
+    match value {
+        Value::Object(map) => map.iter().for_each(|(key, value)| values(value, format!("{at}/{key}"), found)),
+        Value::Array(list) => {
+            list.iter().enumerate().for_each(|(i, value)| values(value, format!("{at}/{i}"), found));
+        }
+        _ => found.push(at),
+    }
+}
+
+#[test]
+fn every_receipt_of_a_checkpoint_leads_to_its_audit_root_and_actions_have_a_leaf_of_their_own() {
+    let (mut there, _) = open();
+    live(&mut there, 23);
+    let file = there.replica.snapshot().unwrap().unwrap().to_file();
+    let joined = snapshot::read_file(&file, &there.genesis).unwrap();
+    let (mut joining, _) = open();
+    joining.replica.restore(joined).unwrap();
+    let mut joining = Solo::open(joining.replica.ledger().kv().clone()).unwrap();
+    live(&mut joining, 11);
+    live(&mut there, 11);
+    let ledger = there.replica.ledger();
+    let of = |solo: &Solo<MemoryKv>, index: u64| {
+        Witnesses::new(solo.replica.ledger().kv()).audit_path(ReceiptIndex(index))
+    };
+    let path = |index: u64| of(&there, index).unwrap();
+    let (mut actions, mut others, mut behind, mut ahead) = (0, 0, 0, 0);
+    for index in 0..ledger.tip().interval_receipt.0 {
+        let receipt = ledger.receipt(ReceiptIndex(index)).unwrap().unwrap();
+        let bytes = path(index).to_json().unwrap();
+        let shown = audit::verify(&bytes).unwrap_or_else(|error| panic!("receipt {index}: {error}"));
+        let checkpoint = ledger.checkpoint_of(receipt.index).unwrap().unwrap();
+        assert_eq!((shown.receipt_hash, shown.index), (receipt.hash(), receipt.index));
+        assert_eq!((shown.audit_root, shown.checkpoint_hash), (checkpoint.audit_root, checkpoint.hash()));
+        let is_action = matches!(receipt.kind, ReceiptKind::AgentMoved | ReceiptKind::AgentMigrated);
+        assert_eq!(shown.action.is_some(), is_action, "receipt {index}");
+        *(if is_action { &mut actions } else { &mut others }) += 1;
+        // Who began from a snapshot gives the same, or says that it was not there.
+        match of(&joining, index) {
+            Ok(file) => {
+                ahead += 1;
+                assert_eq!(file.to_json().unwrap(), bytes, "receipt {index}");
+            }
+            Err(error) => {
+                behind += 1;
+                assert!(error.to_string().contains("ask a node that was there"), "{error}");
+            }
+        }
+    }
+    assert!(actions > 20 && others > 40 && ahead > 20 && behind > 40, "{actions} {others} {ahead} {behind}");
+
+    let tip = ledger.tip();
+    for (index, why) in [
+        (tip.interval_receipt.0, "in no checkpoint yet"),
+        (tip.next_receipt.0 - 1, "in no checkpoint yet"),
+        (tip.next_receipt.0, "there is no receipt"),
+        (u64::MAX, "there is no receipt"),
+    ] {
+        let error = of(&there, index).unwrap_err().to_string();
+        assert!(error.contains(why), "{index}: {error}");
+    }
+}
+
+#[test]
+fn no_value_of_an_audit_path_can_be_changed_under_its_checkpoint() {
+    let (mut solo, _) = open();
+    live(&mut solo, 31);
+    let ledger = solo.replica.ledger();
+    let of = |index| Witnesses::new(ledger.kv()).audit_path(ReceiptIndex(index)).unwrap();
+    let last = ledger.tip().interval_receipt.0;
+    let with_action = (0..last).rev().map(of).find(|file| file.action.is_some()).unwrap();
+    let without =
+        (0..last).map(of).find(|file| file.action.is_none() && file.beat.receipts.count > 2).unwrap();
+    for honest in [&with_action, &without] {
+        let bytes = honest.to_json().unwrap();
+        let trusted = honest.checkpoint.hash();
+        assert!(audit::verify(&bytes).is_ok());
+        let honest: Value = serde_json::from_slice(&bytes).unwrap();
+        let mut found = Vec::new();
+        values(&honest, String::new(), &mut found);
+        assert!(found.len() > 60);
+        for pointer in found {
+            let mut forged = honest.clone();
+            let value = forged.pointer_mut(&pointer).unwrap();
+            *value = match &*value {
+                Value::String(text) => match text.parse::<u64>() {
+                    Ok(number) if text.len() < 20 => (number + 1).to_string().into(),
+                    _ => format!("{}{}", if text.starts_with('1') { "2" } else { "1" }, &text[1..]).into(),
+                },
+                Value::Number(number) => (number.as_u64().unwrap() + 1).into(),
+                Value::Bool(value) => (!value).into(),
+                other => panic!("{pointer}: {other}"),
+            };
+            // Of a beat's receipts only the root is bound: that the receipt is among them is shown, not
+            // of how many it is.
+            if pointer == "/beat/receipts/count" {
+                continue;
+            }
+            if let Ok(shown) = audit::verify(&serde_json::to_vec(&forged).unwrap()) {
+                assert_ne!(shown.checkpoint_hash, trusted, "{pointer}");
+                assert!(pointer.starts_with("/checkpoint/"), "{pointer}");
+            }
+        }
+    }
+
+    // What is taken away, or put in place of another's.
+    let refused = |file: &AuditFile, part: &str| {
+        let told = audit::verify(&file.to_json().unwrap()).unwrap_err().to_string();
+        assert!(told.starts_with(part), "{part}: {told}");
+    };
+    refused(&AuditFile { action: None, ..with_action.clone() }, "action: the receipt tells the action");
+    let more = AuditFile { action: with_action.action.clone(), ..without.clone() };
+    refused(&more, "action: the receipt tells no action");
+    let mut moved = without.clone();
+    moved.beat.place.index += 4;
+    refused(&moved, "beat.place: it does not lead");
+    let mut moved = without.clone();
+    moved.beat.receipts.index = (moved.beat.receipts.index + 1) % moved.beat.receipts.count;
+    refused(&moved, "beat.receipts: it does not lead");
+    let mut high = without.clone();
+    high.beat.place.path.pop();
+    refused(&high, "beat.place: it does not lead");
+    let other = AuditFile { checkpoint: of(0).checkpoint, ..with_action.clone() };
+    refused(&other, "receipt.beat: the beat is not in");
+    for bytes in [&b""[..], b"{}", b"null", &vec![b' '; audit::AUDIT_BYTES_MAX + 1]] {
+        assert!(matches!(audit::verify(bytes), Err(VerifyError::Unreadable(_))));
+    }
+    let newer = AuditFile { version: 2, ..without };
+    assert!(matches!(audit::verify(&newer.to_json().unwrap()), Err(VerifyError::Unreadable(_))));
 }

@@ -27,7 +27,7 @@ use phalanx_governance::{
     safe::{TxFile, builder::BuilderFile},
 };
 use phalanx_ledger::{
-    Batch, Cf, Durability, Kv, MemoryKv, Tip,
+    Batch, Cf, Durability, Kv, MemoryKv, Tip, audit,
     history::{Edge, History, tile_key},
     proof::{self, Trust},
     record,
@@ -254,6 +254,11 @@ pub const DECODERS: &[Decoder] = &[
         true
     }),
     ("proof_file", |bytes| proof::verify(bytes, &Trust::File).is_ok()),
+    ("audit_path", |bytes| {
+        let Ok(file) = audit::read(bytes) else { return false };
+        assert!(file.to_json().is_ok_and(|again| again == bytes), "one audit path has two forms");
+        audit::verify(bytes).is_ok()
+    }),
     ("policy", |bytes| Policy::parse(bytes).is_ok()),
     ("mom_config_toml", |bytes| text(bytes, |text| MomConfig::parse(text, Format::Toml, "m").is_ok())),
     ("mom_config_json", |bytes| text(bytes, |text| MomConfig::parse(text, Format::Json, "m").is_ok())),

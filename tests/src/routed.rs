@@ -5,7 +5,7 @@ use phalanx_routing::wire::{
     Answer, Arrived, Directed, Failure, FlatWire, Held, Hosted, Outcome, Question, Told, ToldNeighbour,
 };
 use phalanx_types::{
-    Hash, Name, PublicKey, SigningKey,
+    Hash, Height, JobId, Name, PublicKey, SigningKey,
     agent::{DIMENSION_DEFAULT, Position},
 };
 
@@ -15,13 +15,15 @@ fn place() -> Position {
     Position(vec![-(1 << 35); DIMENSION_DEFAULT])
 }
 
-fn questions() -> [Question; 4] {
+fn questions() -> [Question; 6] {
     let capability = Name::new("vision").unwrap();
     [
         Question::Trace,
         Question::Beats(vec![0; 11]),
         Question::Checkpoints(vec![1; 10]),
         Question::Find(capability),
+        Question::HandOver { height: Height(9), jobs: vec![JobId([4; 32]); 2] },
+        Question::Links,
     ]
 }
 

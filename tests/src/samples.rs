@@ -395,6 +395,10 @@ pub fn samples(decoder: &str) -> Vec<Vec<u8>> {
                 .map(|index| proof::export(ledger, ReceiptIndex(index)).unwrap())
                 .to_vec()
         }
+        "audit_path" => {
+            let path = |index| Witnesses::new(MESH.ledger().kv()).audit_path(ReceiptIndex(index));
+            [0, 4].map(|index| path(index).unwrap().to_json().unwrap()).to_vec()
+        }
         "genesis_json" => vec![serde_json::to_vec(&genesis).unwrap()],
         "job_list" => vec![serde_json::to_vec(&[mesh::job()]).unwrap()],
         "owner_command" => vec![

@@ -43,8 +43,8 @@ pub enum KeyError {
         /// The format that is read here.
         format: u16,
     },
-    /// The digest at the end does not match.
-    #[error("the key file is damaged: its digest does not match; copy it again")]
+    /// The digest at the end does not match, or the file ends within its header.
+    #[error("the key file is damaged or cut off: copy it again")]
     Damaged,
     /// The key is of another circuit.
     #[error(

@@ -67,10 +67,12 @@ impl Identity {
     /// What a key file of either kind says of itself. Only its header is read.
     ///
     /// # Errors
-    /// When it is no such file.
+    /// When it is no such file, or cut off within its header.
     pub fn of_file(bytes: &[u8]) -> Result<Self, KeyError> {
-        Self::read(Kind::Proving, &mut Reader(bytes))
-            .or_else(|_| Self::read(Kind::Verifying, &mut Reader(bytes)))
+        match Self::read(Kind::Proving, &mut Reader(bytes)) {
+            Err(KeyError::Format { .. }) => Self::read(Kind::Verifying, &mut Reader(bytes)),
+            read => read,
+        }
     }
 
     /// Refuses a key of another circuit.
@@ -109,8 +111,14 @@ impl Identity {
         let mut start = MAGIC.to_vec();
         start.extend_from_slice(&FORMAT.to_le_bytes());
         start.push(kind as u8);
-        if bytes.take(start.len()) != start {
+        let whole = bytes.0.len() >= HEADER_LEN;
+        // What is cut off is damaged as long as it begins like a key.
+        let begin = bytes.take(start.len());
+        if !start.starts_with(begin) {
             return Err(format);
+        }
+        if !whole {
+            return Err(KeyError::Damaged);
         }
         let provenance = bytes.take(1).first().copied();
         let transcript = bytes.hash();

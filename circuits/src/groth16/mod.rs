@@ -9,6 +9,7 @@ pub mod points;
 mod prover;
 pub mod qap;
 mod setup;
+mod sums;
 mod verifier;
 
 pub use error::{KeyError, PointError, ProveError, Refused};

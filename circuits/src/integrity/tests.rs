@@ -4,7 +4,7 @@ use super::{Integrity, Public, Secret, check};
 use crate::{
     native::Fr,
     r1cs::{Broken, Circuit},
-    testing::{Draw, assert_determined, flip_each, integrity_secret},
+    testing::{Draw, assert_bits, assert_determined, flip_each, integrity_secret},
 };
 use ark_ff::Field;
 use phalanx_types::Hash;
@@ -105,4 +105,18 @@ fn nothing_that_follows_is_free() {
     let (first, secret) = integrity_secret(&mut draw, 5);
     let good = circuit.assign(&Public::of(&secret, first).unwrap().inputs(), &secret).unwrap();
     assert_determined(circuit.shape(), good.variables());
+}
+
+/// Over the matrices alone, whatever has made them.
+#[test]
+fn every_bit_has_its_own_row() {
+    let circuit = circuit();
+    let mut assigned = Vec::new();
+    for count in 1..=16 {
+        let (first, secret) = integrity_secret(&mut Draw(count), count as usize);
+        let public = Public::of(&secret, first).unwrap();
+        assigned.push(circuit.assign(&public.inputs(), &secret).unwrap().variables().to_vec());
+    }
+    // One a link: whether the chain ends there.
+    assert_bits(circuit.shape(), &assigned, 16);
 }

@@ -34,7 +34,7 @@
 mod circuit;
 mod native;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use circuit::Position;
 pub(crate) use circuit::nobody;

@@ -2,9 +2,12 @@
 
 use super::{Position, Public, Secret, check};
 use crate::{
-    native::{Fr, Selector, Tree, blinding, field_of, poseidon, position_nullifier, resources_hash, tags},
+    native::{
+        AgentState, Fr, Selector, Tree, blinding, field_of, poseidon, position_nullifier, resources_hash,
+        tags,
+    },
     r1cs::{Assignment, Broken, Circuit},
-    testing::{Draw, assert_determined, flip_each, position_secret, reach},
+    testing::{Draw, assert_bits, assert_determined, flip_each, position_secret, reach},
 };
 use ark_ff::Field;
 use phalanx_geometry::{Reach, gap};
@@ -67,28 +70,43 @@ fn what_is_true_is_proven_within_and_beyond_in_every_dimension() {
     }
 }
 
-/// `m` that is met exactly needs gaps that divide; the origin and a place on an axis.
+/// `m` that is met exactly needs gaps that divide. Over `used` coordinates of one size lie two
+/// places whose squares make 1/2, and half of these coordinates have the other sign: both gaps
+/// are 1/2 and the places are 1 apart: `2^113·2^80 = m·2^79·2^79` gives `m = 2^35`.
+pub(crate) fn halves(dimension: usize, used: usize) -> (agent::Position, agent::Position) {
+    let size = ((1_u128 << 79) / used as u128).isqrt() as i64;
+    let mut x = vec![0; dimension];
+    x[dimension - used..].fill(size);
+    let mut c = x.clone();
+    c[dimension - used / 2..].fill(-size);
+    let (x, c) = (agent::Position(x), agent::Position(c));
+    assert_eq!([gap(&x).unwrap() * 2, gap(&c).unwrap() * 2], [1 << 80; 2]);
+    (x, c)
+}
+
 #[test]
 fn at_the_boundary_within_holds_and_one_unit_over_is_beyond() {
-    let at = |x: i64, y: i64| agent::Position(vec![x, y]);
-    let one = 1_i64 << 40;
-    // x = 1/2 from the origin: 2^113·2^78 = m·(2^80·3/4)·2^80 gives m = 2^33/3: not whole.
-    // Both at ±1/2: 2^113·2^80 = m·(9/16)·2^160. The places (1/2, ±1/2): gap 1/2, apart 1:
-    // 2^113·2^80 = m·2^158 gives m = 2^35.
-    let (x, c) = (at(one / 2, one / 2), at(one / 2, -one / 2));
     let exact = 1_u128 << 35;
-    assert_eq!(gap(&x).unwrap() * 2, 1 << 80);
-    for (m, selector, holds) in [
-        (exact, Selector::Within, true),
-        (exact - 1, Selector::Within, false),
-        (exact + 1, Selector::Within, true),
-        (exact, Selector::Beyond, false),
-        (exact - 1, Selector::Beyond, true),
-    ] {
-        let reach = Reach::from_raw(m).unwrap();
-        let secret = position_secret(&mut Draw(3), (x.clone(), c.clone()), reach, selector);
-        let public = Public::of(&secret, reach, selector, true, Fr::from(5)).unwrap();
-        assert_eq!(verdict(2, &public.inputs(), &secret), holds, "{m} {selector:?}");
+    for (dimension, used) in [(2, 2), (8, 8), (64, 32), (64, 2), (512, 512), (512, 2)] {
+        let (x, c) = halves(dimension, used);
+        // One unit of a coordinate further apart, which also is nearer to the rim.
+        let mut further = c.clone();
+        *further.0.last_mut().unwrap() -= 1;
+        for (c, m, selector, holds) in [
+            (&c, exact, Selector::Within, true),
+            (&c, exact - 1, Selector::Within, false),
+            (&c, exact + 1, Selector::Within, true),
+            (&c, exact, Selector::Beyond, false),
+            (&c, exact - 1, Selector::Beyond, true),
+            (&further, exact, Selector::Within, false),
+            (&further, exact, Selector::Beyond, true),
+        ] {
+            let reach = Reach::from_raw(m).unwrap();
+            let secret = position_secret(&mut Draw(3), (x.clone(), c.clone()), reach, selector);
+            let public = Public::of(&secret, reach, selector, true, Fr::from(5)).unwrap();
+            let found = verdict(dimension, &public.inputs(), &secret);
+            assert_eq!(found, holds, "{used} of {dimension}: {m} {selector:?}");
+        }
     }
 }
 
@@ -99,8 +117,8 @@ fn extreme_places_have_the_twins_verdict() {
     let edge = ((1_u128 << 80) - (1 << 56)).isqrt() as i64;
     let places = [0, 1, -1, one / 2, edge, -edge, edge + 1, -edge - 1, one, -one, one - 1, 1 - one];
     let mut verdicts = [0; 2];
-    for dimension in [2, 8] {
-        for (i, x) in places.iter().enumerate() {
+    for dimension in [2, 8, 64, 512] {
+        for (i, x) in places.iter().enumerate().skip(if dimension < 512 { 0 } else { 3 }) {
             for c in [places[i], 0, edge, -edge, edge + 1, one] {
                 let place = |value: i64| {
                     let mut coordinates = vec![0; dimension];
@@ -122,23 +140,31 @@ fn extreme_places_have_the_twins_verdict() {
     assert!(verdicts.iter().all(|n| *n > 20), "{verdicts:?}");
 }
 
-/// As if validators had recorded a place outside of the ball: the hash of its slots is in
-/// the leaf, the leaf is in the tree, and nothing but the ball forbids a proof.
-fn recorded_anyway(secret: &mut Secret, m: u128, selector: Selector) -> [Fr; 7] {
-    let hash_of = |place| crate::r1cs::place(&mut Assignment::with_capacity(10_000), place).hash;
-    let agent = &secret.agent;
-    let leaf = poseidon::hash([
+/// The hash of the slots of any place, also of one outside of the ball.
+pub(crate) fn hash_anyway(place: &agent::Position) -> Fr {
+    crate::r1cs::place(&mut Assignment::with_capacity(50_000), place).hash
+}
+
+/// The leaf of an agent at any place.
+pub(crate) fn leaf_anyway(agent: &AgentState) -> Fr {
+    poseidon::hash([
         tags::AGENT.field(),
         field_of(&agent.id.0),
         agent.tenant,
-        hash_of(&agent.position),
+        hash_anyway(&agent.position),
         resources_hash(&agent.resources),
         agent.policy_root,
         Fr::from(agent.nonce),
         blinding(&agent.seed, agent.nonce),
-    ]);
+    ])
+}
+
+/// As if validators had recorded a place outside of the ball: the hash of its slots is in
+/// the leaf, the leaf is in the tree, and nothing but the ball forbids a proof.
+fn recorded_anyway(secret: &mut Secret, m: u128, selector: Selector) -> [Fr; 7] {
+    let (agent, leaf) = (&secret.agent, leaf_anyway(&secret.agent));
     let tree = Tree::new(vec![leaf]).unwrap();
-    let (region, context) = (hash_of(&secret.region), Fr::from(5));
+    let (region, context) = (hash_anyway(&secret.region), Fr::from(5));
     let spent = position_nullifier(&agent.seed, agent.nonce, context);
     secret.path = tree.path(0).unwrap();
     [tree.root(), region, Fr::from(0), selector.field(), Fr::from(m), spent, context]
@@ -211,4 +237,19 @@ fn nothing_that_follows_is_free() {
     let (public, secret) = sample(&mut draw, 2, true);
     let good = circuit(2).assign(&public.inputs(), &secret).unwrap();
     assert_determined(circuit(2).shape(), good.variables());
+}
+
+/// Over the matrices alone, whatever has made them.
+#[test]
+fn every_bit_has_its_own_row() {
+    let mut draw = Draw(17);
+    let shape = circuit(2).shape();
+    let mut assigned = Vec::new();
+    for at in 0..24 {
+        let (public, secret) = sample(&mut draw, 2, at % 2 == 0);
+        let good = circuit(2).assign(&public.inputs(), &secret).unwrap();
+        assigned.push(good.variables().to_vec());
+    }
+    // Two places of two coordinates and their gaps, m, the inequality, and the selector.
+    assert_bits(shape, &assigned, 2 * (2 * 41 + 80) + 80 + 240 + 1);
 }

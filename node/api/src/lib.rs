@@ -118,6 +118,8 @@ pub trait NodeView: Send + Sync + 'static {
     fn receipts_of(&self, subject: String) -> BoxFuture<'_, Answer>;
     /// A receipt's proof file, as it is to be stored.
     fn proof(&self, index: u64) -> BoxFuture<'_, Result<Vec<u8>, ApiError>>;
+    /// A receipt's audit path, as it is to be stored.
+    fn audit_path(&self, index: u64) -> BoxFuture<'_, Result<Vec<u8>, ApiError>>;
     /// A witness file for a proof of `position`, `action` or `integrity`. It holds secrets.
     fn witness(&self, statement: String, of: WitnessQuery) -> BoxFuture<'_, Result<Vec<u8>, ApiError>>;
     /// The agents that a policy binds at a checkpoint, the last one when none is named.
@@ -132,6 +134,8 @@ pub trait NodeView: Send + Sync + 'static {
     fn peers(&self) -> BoxFuture<'_, Answer>;
     /// Where the nodes of the mesh are, as this one knows them, and how well that fits.
     fn mesh_places(&self) -> BoxFuture<'_, Answer>;
+    /// Where they are by whom they are linked to.
+    fn mesh_topology(&self) -> BoxFuture<'_, Answer>;
     /// The way of a message to a node, by its label or the beginning of its network key.
     fn mesh_trace(&self, node: String) -> BoxFuture<'_, Answer>;
     /// The nearest node that hosts a healthy worker with a capability.
@@ -175,6 +179,7 @@ pub fn router<V: NodeView>(view: V, token: String) -> Router {
             get(|State(n): Node<V>, Path(i)| async move { reply(n.view.receipt(i).await) }),
         )
         .route("/v1/receipts/{index}/proof", get(proof::<V>))
+        .route("/v1/receipts/{index}/path", get(audit_path::<V>))
         .route("/v1/witnesses/{statement}", get(witness::<V>))
         .route("/v1/policies/{policy}/agents", get(bound_agents::<V>))
         .route(
@@ -191,6 +196,10 @@ pub fn router<V: NodeView>(view: V, token: String) -> Router {
         )
         .route("/v1/peers", get(|State(n): Node<V>| async move { reply(n.view.peers().await) }))
         .route("/v1/mesh/places", get(|State(n): Node<V>| async move { reply(n.view.mesh_places().await) }))
+        .route(
+            "/v1/mesh/topology",
+            get(|State(n): Node<V>| async move { reply(n.view.mesh_topology().await) }),
+        )
         .route(
             "/v1/mesh/trace/{node}",
             get(|State(n): Node<V>, Path(node)| async move { reply(n.view.mesh_trace(node).await) }),
@@ -357,6 +366,10 @@ async fn receipts_of<V: NodeView>(State(node): Node<V>, Query(query): Query<Subj
 
 async fn proof<V: NodeView>(State(node): Node<V>, Path(index): Path<u64>) -> Response {
     file(node.view.proof(index).await)
+}
+
+async fn audit_path<V: NodeView>(State(node): Node<V>, Path(index): Path<u64>) -> Response {
+    file(node.view.audit_path(index).await)
 }
 
 /// What a witness is asked of.

@@ -1,7 +1,7 @@
 //! A file: read, checked, written.
 
 use crate::{
-    MomConfig, Orchestration, check,
+    MomConfig, Orchestration, Unheeded, check,
     decimal::{self, ONE},
     json_text,
     problem::{Fault, Found, Problems},
@@ -84,10 +84,28 @@ impl MomConfig {
         if found.is_empty() { Ok(config) } else { Err(refuse(found)) }
     }
 
+    /// What keeps these settings, read from `text`, from founding a mesh: those that no
+    /// mesh carries out, each with its place and what is in effect. None when nothing does.
+    #[must_use]
+    pub fn problems_of_founding(&self, text: &str, format: Format, file: &str) -> Option<Problems> {
+        let tree = format.read(text).unwrap_or(Tree { span: 0..0, shape: Shape::Table(Vec::new()) });
+        let found = |Unheeded { path, found, in_effect }: Unheeded| {
+            let keys: Vec<&str> = path.split('.').collect();
+            Some(Found {
+                span: deepest(&tree, &keys).1.span.clone(),
+                fault: Fault::NotCarriedOut { path: path.to_owned(), found },
+                allowed: Some(in_effect?),
+                help: None,
+            })
+        };
+        let found: Vec<Found> = self.unheeded().into_iter().filter_map(found).collect();
+        (!found.is_empty()).then(|| Problems::new(file, text, found))
+    }
+
     /// What no single setting shows.
     fn together(&self, tree: &Tree) -> [Option<Found>; 2] {
         let told = |path: &[&str], rule_broken: String, allowed: String| Found {
-            span: place(tree, path),
+            span: deepest(tree, path).0,
             fault: Fault::Together { path: path.join("."), rule_broken },
             allowed: Some(allowed),
             help: None,
@@ -129,8 +147,8 @@ impl Found {
     }
 }
 
-/// The place of the deepest key of a path that is there.
-fn place(tree: &Tree, path: &[&str]) -> Span {
+/// The place of the deepest key of a path that is there, and its value.
+fn deepest<'t>(tree: &'t Tree, path: &[&str]) -> (Span, &'t Tree) {
     let mut at = tree;
     let mut span = 0..0;
     for key in path {
@@ -140,5 +158,5 @@ fn place(tree: &Tree, path: &[&str]) -> Span {
         };
         (span, at) = (key_span.clone(), value);
     }
-    span
+    (span, at)
 }

@@ -68,22 +68,26 @@ pub enum FoundingError {
     Number(#[from] DecimalError),
 }
 
-/// A setting that neither the genesis document nor the nodes' own settings carry: the
-/// mesh does as `in_effect` says, whatever the file says.
+/// A setting that makes no mesh do anything else than it would without it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Unheeded {
     /// Its path.
     pub path: &'static str,
     /// What the file says.
     pub found: String,
-    /// What is done.
-    pub in_effect: String,
+    /// What is done instead, where neither the genesis document nor the nodes' own
+    /// settings carry it; none where the mesh keeps it and decides nothing by it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub in_effect: Option<String>,
 }
 
 impl fmt::Display for Unheeded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { path, found, in_effect } = self;
-        write!(f, "`{path}` is {found}, but a genesis does not carry it: {in_effect} is in effect")
+        match in_effect {
+            Some(is) => write!(f, "`{path}` is {found}, but a genesis does not carry it: {is} is in effect"),
+            None => write!(f, "`{path}` is {found}: kept and shown, and nothing is decided by it yet"),
+        }
     }
 }
 
@@ -122,10 +126,21 @@ impl MomConfig {
         Params { optimisation, ..Params::default() }
     }
 
-    /// The settings that neither the genesis document nor the settings of each node carry
-    /// and that differ from what is in effect. Whoever founds a mesh tells them.
+    /// The settings that change nothing: those that neither the genesis document nor the
+    /// settings of each node carry and that differ from what is in effect, and goals that
+    /// are not those by default. Whoever founds a mesh tells them, and refuses the former
+    /// (see [`MomConfig::problems_of_founding`]).
     #[must_use]
     pub fn unheeded(&self) -> Vec<Unheeded> {
+        let (goals, usual) = (&self.optimization_goals, OptimizationGoals::default());
+        let goals = [
+            ("optimization_goals.performance", goals.performance, usual.performance),
+            ("optimization_goals.cost", goals.cost, usual.cost),
+            ("optimization_goals.reliability", goals.reliability, usual.reliability),
+            ("optimization_goals.sustainability", goals.sustainability, usual.sustainability),
+        ];
+        let kept = goals.into_iter().filter(|(_, found, usual)| found != usual);
+        let kept = kept.map(|(path, found, _)| Unheeded { path, found: found.to_string(), in_effect: None });
         let is = Geometry::default();
         // The routing algorithm is in the settings of each node.
         let Geometry { curvature, dimension, routing_algorithm: _ } = self.geometry;
@@ -143,7 +158,9 @@ impl MomConfig {
             ]);
         }
         let differing = all.into_iter().filter(|(_, found, in_effect)| found != in_effect);
-        differing.map(|(path, found, in_effect)| Unheeded { path, found, in_effect }).collect()
+        let carried_by_none =
+            differing.map(|(path, found, is)| Unheeded { path, found, in_effect: Some(is) });
+        kept.chain(carried_by_none).collect()
     }
 }
 

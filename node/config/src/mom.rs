@@ -19,7 +19,8 @@ pub struct MomConfig {
     pub identity: Identity,
     /// Who proposes beats and who weighs.
     pub orchestration: Orchestration,
-    /// Weights of the goals that placement serves; they sum to exactly 1.
+    /// Weights of the owner's goals; they sum to exactly 1. They are kept and shown, and
+    /// nothing is decided by them yet.
     pub optimization_goals: OptimizationGoals,
     /// The space that places and distances are in.
     pub geometry: Geometry,
@@ -104,7 +105,7 @@ impl Orchestration {
     }
 }
 
-/// Weights of the goals that placement serves.
+/// Weights of the owner's goals. Nothing is decided by them yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct OptimizationGoals {

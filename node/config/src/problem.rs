@@ -48,6 +48,14 @@ pub enum Fault {
         /// The value.
         found: String,
     },
+    /// A setting is allowed in a file, and no mesh does as it says.
+    #[error("`{path}` is {found}, and no mesh carries that out yet")]
+    NotCarriedOut {
+        /// Its path.
+        path: String,
+        /// The value.
+        found: String,
+    },
     /// Settings do not go together.
     #[error("`{path}` {rule_broken}")]
     Together {

@@ -167,7 +167,7 @@ impl Fabric {
         self.change_worker(&agent.worker, |worker| {
             worker.use_resources(&agent.spec.resources, &agent.gpus, take);
         });
-        self.index.weigh_agent(agent, take);
+        self.weigh_agent(agent, take);
         if take {
             self.index.agents.entry(agent.worker.clone()).or_default().insert(*id);
         } else {
@@ -180,11 +180,18 @@ impl Fabric {
         }
     }
 
+    /// Takes an agent into the means of places, or out of them.
+    fn weigh_agent(&mut self, agent: &Agent, is_in: bool) {
+        if let Some(region) = self.region_of(agent) {
+            self.index.weigh_agent(agent, &region, is_in);
+        }
+    }
+
     /// Replaces an agent that stays on its worker.
     pub(crate) fn put_agent(&mut self, id: &AgentId, before: &Agent, after: Agent) {
         if before.position != after.position {
-            self.index.weigh_agent(before, false);
-            self.index.weigh_agent(&after, true);
+            self.weigh_agent(before, false);
+            self.weigh_agent(&after, true);
         }
         if after.course.is_some() {
             self.index.moving.insert(*id);

@@ -53,15 +53,7 @@ impl Fabric {
             fabric.shards.insert(shard.name.clone(), Shard::new(shard.clone()));
         }
         for tenant in &genesis.tenants {
-            let state = TenantState {
-                tenant: tenant.clone(),
-                jobs: 0,
-                agents: 0,
-                cpu_milli: 0,
-                memory_mib: 0,
-                gpu_milli: 0,
-            };
-            fabric.tenants.insert(tenant.name.clone(), state);
+            fabric.tenants.insert(tenant.name.clone(), TenantState::new(tenant.clone()));
         }
         for (worker, key) in &genesis.workers {
             fabric.approvals.insert(worker.clone(), *key);
@@ -79,6 +71,11 @@ impl Fabric {
             fabric.validators.insert(validator.vote_key, state);
         }
         fabric.place_all();
+        if !fabric.find_homes(genesis.tenants.iter().map(|tenant| &tenant.name)) {
+            let found = genesis.tenants.len();
+            let most = found.saturating_sub(1);
+            return Err(GenesisError::Count { what: "tenants that need room", found, least: 0, most });
+        }
         let first = fabric
             .set_for(&genesis.mode, Height::FIRST)
             .ok_or(GenesisError::Unknown { what: "voting validator", which: "of any kind".to_owned() })?;

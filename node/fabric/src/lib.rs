@@ -40,6 +40,7 @@ mod chain;
 pub mod defaults;
 mod evidence;
 mod genesis;
+mod homes;
 mod intake;
 mod jobs;
 mod lifecycle;
@@ -68,6 +69,7 @@ mod world;
 
 pub use apply::{Applied, BeatContext, Input};
 pub use chain::{ChainCursor, OBSERVED_AHEAD_MAX};
+pub use homes::{HOME_RADIUS, HOMES_APART, TENANTS_APART};
 pub use jobs::lease_margin_ms;
 pub use lifecycle::{PATROL_MAX, STEP_LENGTH, STRAYS_MAX};
 pub use policies::Declared;

@@ -4,19 +4,22 @@
 //! - **L1** An agent lives on one worker and is at one point. To another worker it goes
 //!   at once; its point follows along the geodesic, at most [`STEP_LENGTH`] a beat, each
 //!   step an action with its own number and receipt.
-//! - **L2** Migration to another region is the translation that takes the one place to
-//!   the other: the agent is as far from the new place, and on the same side of it.
+//! - **L2** Migration to another region is the translation that takes its tenant's home in
+//!   the one to that in the other: the agent is as far from the new one, and on the same
+//!   side of it.
 //! - **L3** Each checkpoint looks at up to [`PATROL_MAX`] agents in turn. Those that a
 //!   constraint no longer allows are led back; those that cannot be are ended after
 //!   [`STRAYS_MAX`] looks, and so are those that nobody has used for longer than a policy
 //!   lets them.
 //! - **L4** Where a region is crowded and another one within reach is not, the agents of
-//!   the crowded one dilate about its place, and those that come nearer to the other one
-//!   move over.
+//!   the crowded one dilate about their tenants' homes there. As regions see them, those
+//!   that come nearer to the other one move over, and so do those that are further out
+//!   than twice the distance of the two, whichever way.
 
 use crate::{
     Fabric,
     agents::{Ending, note, place},
+    homes::{WISHES, translated},
     places::ball,
     policies::Broken,
     receipts::{Drafts, Origin},
@@ -47,8 +50,12 @@ pub const STRAYS_MAX: u8 = 3;
 const CROWDED_PPM: u64 = 800_000;
 /// A region of whose CPU no more is taken has room for those of others, in millionths.
 const ROOMY_PPM: u64 = 500_000;
-/// How much further from its region's place an agent of a crowded one goes.
+/// How much further from home an agent of a crowded region goes.
 const DILATION: f64 = 1.25;
+/// So many times the distance of two regions is as far as a dilation takes.
+const OUT: f64 = 2.0;
+/// What the region of an agent's data weighs beside its own region and its wishes.
+const DATA_WEIGHT: u64 = 25;
 
 /// Why an agent goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,36 +84,56 @@ impl Fabric {
         self.agents.get(id)
     }
 
-    /// Where an agent would best be if it lived in `region`: at the mean of the region's
-    /// place and of what it wishes to be near, off it in the direction of its affinity.
-    /// What is not there has no part in it.
-    fn wished_point(&self, spec: &AgentSpec, region: &Name) -> Result<Position, Error> {
+    /// The mean of where an agent is at home, of what it wishes to be near, others being
+    /// where `at` says, and of where its data are. What is not there has no part in it.
+    fn wished_mean(
+        &self,
+        spec: &AgentSpec,
+        home: Option<&Position>,
+        at: impl Fn(&Agent) -> Position,
+    ) -> Result<Position, Error> {
         let mut mean = Mean::new(DIMENSION_DEFAULT)?;
-        if let Some(place) = self.place(region) {
-            mean.insert(place, OWN_REGION_WEIGHT.into())?;
+        if let Some(home) = home {
+            mean.insert(home, OWN_REGION_WEIGHT.into())?;
         }
         for wish in &spec.wishes {
             let near = match wish {
-                Wish::Near { region, .. } => self.place(region),
-                Wish::Beside { agent, .. } => self.agents.get(agent).map(|agent| &agent.position),
+                Wish::Near { region, .. } => self.place(region).cloned(),
+                Wish::Beside { agent, .. } => self.agents.get(agent).map(&at),
                 Wish::Avoid { .. } => None,
             };
             if let (Some(near), Some(weight)) =
                 (near.filter(|p| p.0.len() == DIMENSION_DEFAULT), wish.weight())
             {
-                mean.insert(near, weight.into())?;
+                mean.insert(&near, weight.into())?;
             }
         }
-        if spec.affinity == Affinity::default() {
-            return mean.position();
+        if let Some(data) = spec.affinity.data.as_ref().and_then(|region| self.place(region)) {
+            mean.insert(data, DATA_WEIGHT)?;
         }
-        let data = spec.affinity.data.as_ref().and_then(|region| self.place(region));
-        let work = Work {
-            skills: &spec.affinity.skills,
-            semantic: Some(spec.affinity.semantic.as_slice()).filter(|semantic| !semantic.is_empty()),
-            locality: data,
+        mean.position()
+    }
+
+    /// Where an agent would best be if it lived in `region`: at its tenant's home there, a
+    /// little towards what it wishes to be near and its data, off that in the direction of
+    /// what it can do and means.
+    fn wished_point(&self, spec: &AgentSpec, region: &Name) -> Result<Position, Error> {
+        let Affinity { skills, semantic, data } = &spec.affinity;
+        let home = self.home_of(&spec.tenant, region);
+        let is_drawn = data.is_some() || spec.wishes.iter().any(|wish| wish.weight().is_some());
+        let base = match home {
+            Some(home) if !is_drawn => home.clone(),
+            Some(home) => {
+                let mean = self.wished_mean(spec, Some(home), |agent| agent.position.clone())?;
+                step(home, &mean, WISHES)?
+            }
+            None => self.wished_mean(spec, None, |agent| agent.position.clone())?,
         };
-        affinity::position(&mean.position()?, &work)
+        if skills.is_empty() && semantic.is_empty() {
+            return Ok(base);
+        }
+        let semantic = Some(semantic.as_slice()).filter(|semantic| !semantic.is_empty());
+        affinity::position(&base, &Work { skills, semantic, locality: None })
     }
 
     /// The regions that an agent may live in, the best first: as its own region spills
@@ -114,7 +141,7 @@ impl Fabric {
     pub(crate) fn regions_for(&self, spec: &AgentSpec) -> Vec<Name> {
         let mut regions = self.reachable(&spec.region);
         if spec.wishes.iter().any(|wish| wish.weight().is_some())
-            && let Ok(wanted) = self.wished_point(spec, &spec.region)
+            && let Ok(wanted) = self.wished_mean(spec, self.place(&spec.region), |agent| self.seen(agent))
         {
             regions.sort_by(|a, b| match (self.place(a), self.place(b)) {
                 (Some(a), Some(b)) => compare_distance(&wanted, a, b).unwrap_or(Ordering::Equal),
@@ -140,9 +167,10 @@ impl Fabric {
     /// Where an agent shall go when it moves to a worker in `region` (L2), by a way on
     /// which it breaks nothing. An agent of another dimension than the regions' stays.
     pub(crate) fn way_to(&self, agent: &Agent, region: &Name) -> Result<Position, Broken> {
-        let home = self.workers.get(&agent.worker).map(|worker| &worker.offer.region);
-        let target = match (home.and_then(|home| self.place(home)), self.place(region)) {
-            (Some(from), Some(to)) if home != Some(region) => translated(&agent.position, from, to),
+        let before = self.workers.get(&agent.worker).map(|worker| &worker.offer.region);
+        let home = |region| self.home_of(&agent.spec.tenant, region);
+        let target = match (before.and_then(home), home(region)) {
+            (Some(from), Some(to)) => translated(&agent.position, from, to),
             _ => Ok(agent.position.clone()),
         };
         let target = target.unwrap_or_else(|_| agent.position.clone());
@@ -159,7 +187,7 @@ impl Fabric {
             if at == *target {
                 break;
             }
-            let Ok(next) = step(&at, target) else { break };
+            let Ok(next) = step(&at, target, STEP_LENGTH) else { break };
             let broken = self.broken(&agent.spec, &next, region);
             match broken {
                 Some(broken) if !was_broken => return Err(broken),
@@ -190,7 +218,7 @@ impl Fabric {
     fn go_on(&mut self, id: &AgentId, drafts: &mut Drafts) {
         let Some(before) = self.agents.get(id).cloned() else { return };
         let (Some(target), Some(region)) = (before.course.clone(), self.region_of(&before)) else { return };
-        let next = step(&before.position, &target).unwrap_or_else(|_| target.clone());
+        let next = step(&before.position, &target, STEP_LENGTH).unwrap_or_else(|_| target.clone());
         let mut after = before.clone();
         let is_mending = self.broken(&before.spec, &before.position, &region).is_some();
         if let Some(broken) = self.broken(&before.spec, &next, &region).filter(|_| !is_mending) {
@@ -323,31 +351,39 @@ impl Fabric {
         if !is_needed || agent.course.is_some() || agent.position.0.len() != DIMENSION_DEFAULT {
             return;
         }
-        let Ok(wider) = dilated(&agent.position, &center, &goal) else { return };
-        if compare_distance(&wider, &goal, &center) == Ok(Ordering::Less) {
+        let seen = self.seen(agent);
+        let Ok(wider) = dilated(&seen, &center, &goal) else { return };
+        if compare_distance(&wider, &goal, &center) == Ok(Ordering::Less) || is_out(&seen, &center, &goal) {
             if let Some((worker, target)) = self.room_in(agent, to) {
                 self.migrate(id, &worker, target, Reason::Spread, &Origin::fabric(), drafts);
             }
             return;
         }
+        let back = self
+            .view_of(agent, from)
+            .map_or(Ok(wider.clone()), |(home, _)| translated(&wider, &center, home));
+        let Ok(wider) = back else { return };
         if self.broken(&agent.spec, &wider, from).is_none() {
             self.put_agent(id, agent, Agent { course: Some(wider), ..agent.clone() });
         }
     }
 }
 
-/// The translation that takes `from` to `to`, of a position.
-fn translated(x: &Position, from: &Position, to: &Position) -> Result<Position, Error> {
-    Point::try_from(x)?.translated(&Point::try_from(from)?, &Point::try_from(to)?)?.to_position()
-}
-
-/// One step from `x` towards `target`.
-fn step(x: &Position, target: &Position) -> Result<Position, Error> {
+/// One step from `x` towards `target`, at most so long.
+fn step(x: &Position, target: &Position, length_max: f64) -> Result<Position, Error> {
     let (from, to) = (Point::try_from(x)?, Point::try_from(target)?);
-    if ball().length(&from, &to)? <= STEP_LENGTH {
+    if ball().length(&from, &to)? <= length_max {
         return Ok(target.clone());
     }
-    ball().step(&from, &to, STEP_LENGTH)?.to_position()
+    ball().step(&from, &to, length_max)?.to_position()
+}
+
+/// Whether `x` is further from its region's place than a dilation takes it on the way to
+/// another one.
+fn is_out(x: &Position, center: &Position, goal: &Position) -> bool {
+    let ball = ball();
+    let length = |to| ball.distance(center, to).map(|length| length.to_f64());
+    matches!((length(x), length(goal)), (Ok(out), Ok(between)) if out > OUT * between)
 }
 
 /// `x` after its region has dilated about `center`; who is at the very centre goes a

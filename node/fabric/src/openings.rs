@@ -22,11 +22,7 @@ use phalanx_circuits::{
     witness::{BoundPolicy, BoundRule},
 };
 use phalanx_geometry::{Curvature, Reach};
-use phalanx_types::{
-    AgentId, AgentSpec, Hash, Name,
-    agent::{DIMENSION_DEFAULT, Position},
-    policy::{Anchor, Rule},
-};
+use phalanx_types::{AgentId, AgentSpec, Hash, Name, agent::Position, policy::Rule};
 use std::{collections::BTreeMap, sync::Arc};
 
 /// Actions after which an interval is closed before its time, so that the audit tree has
@@ -104,11 +100,7 @@ impl Fabric {
                     Rule::Beyond { of, .. } => (of, Selector::Beyond),
                     Rule::Inside { .. } | Rule::Apart { .. } => continue,
                 };
-                let center = match of {
-                    Anchor::Core => Some(Position::origin(DIMENSION_DEFAULT)),
-                    Anchor::Region(region) => self.place(region).cloned(),
-                    Anchor::Position(at) => Some(at.clone()),
-                };
+                let center = self.anchor(of).map(|center| center.widened(dimension));
                 if let (Some(center), Ok(reach)) = (center, Reach::from_raw(*m)) {
                     let (policy, constraint) = (name.clone(), constraint.name.clone());
                     rules.push((

@@ -78,6 +78,11 @@ impl Fabric {
             OwnerCommand::SetTenant { tenant } if tenant.keys.len() > TENANT_KEYS_MAX => {
                 bad("keys", format!("at most {TENANT_KEYS_MAX}"))
             }
+            OwnerCommand::SetTenant { tenant } if !self.tenants.contains(&tenant.name) => {
+                self.check_homes("tenant", Some(&tenant.name), |after| {
+                    after.tenants.insert(tenant.name.clone(), TenantState::new(tenant.clone()));
+                })
+            }
             OwnerCommand::SetValidators { validators } => self.check_validators(validators),
             OwnerCommand::SetValidator { validator } => {
                 self.check_validator(validator)?;
@@ -189,7 +194,16 @@ impl Fabric {
             return bad("shards", format!("at most {SHARDS_MAX}"));
         }
         let stranger = shard.spillover.iter().find(|to| **to == shard.name || !self.shards.contains(to));
-        stranger.map_or(Ok(()), |to| Err(Refusal::Unknown { what: "other shard", which: to.to_string() }))
+        if let Some(to) = stranger {
+            return Err(Refusal::Unknown { what: "other shard", which: to.to_string() });
+        }
+        if self.shards.contains(&shard.name) || self.tenants.len() < 2 {
+            return Ok(());
+        }
+        self.check_homes("shard", None, |after| {
+            after.shards.insert(shard.name.clone(), Shard::new(shard.clone()));
+            after.place_all();
+        })
     }
 
     fn check_mode(&self, mode: &Mode) -> Result<(), Refusal> {
@@ -254,6 +268,8 @@ impl Fabric {
                 let changed = old.map(|old| Shard { spec: fresh.spec.clone(), ..old.clone() });
                 self.shards.insert(fresh.spec.name.clone(), changed.unwrap_or(fresh));
                 self.place_all();
+                let is_room = self.find_all_homes(None);
+                debug_assert!(is_room, "it was checked");
             }
             OwnerCommand::SetShardBudget { shard, queue_budget, latency_budget_ms } => {
                 self.change_shard(&shard, |shard| {
@@ -284,15 +300,10 @@ impl Fabric {
                     self.index.add_sender(*key);
                 }
                 let name = tenant.name.clone();
-                let fresh = TenantState {
-                    tenant: tenant.clone(),
-                    jobs: 0,
-                    agents: 0,
-                    cpu_milli: 0,
-                    memory_mib: 0,
-                    gpu_milli: 0,
-                };
-                self.tenants.insert(name, old.map_or(fresh, |old| TenantState { tenant, ..old }));
+                let fresh = TenantState::new(tenant.clone());
+                self.tenants.insert(name.clone(), old.map_or(fresh, |old| TenantState { tenant, ..old }));
+                let is_room = self.find_all_homes(Some(&name));
+                debug_assert!(is_room, "it was checked");
             }
             OwnerCommand::SetValidators { validators } => self.replace_validators(validators),
             OwnerCommand::SetValidator { validator } => self.set_validator(validator),

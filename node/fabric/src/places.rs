@@ -7,11 +7,13 @@
 //!   more than two thirds of the weight of both its regions: liars with less than half of
 //!   that can make their own region look farther from another, never nearer.
 //! - **P3** The focus is the mean of the places of all work that waits or runs; the origin
-//!   when there is none.
+//!   when there is none. Agents of a tenant whose home is not the region's place count
+//!   there, as jobs do: nobody weighs more for lying further out.
 //! - **P4** While there is no focus, before the first checkpoint, all weigh alike.
 
 use crate::{
     Fabric,
+    homes::is_home,
     state::{Agent, Index},
 };
 use phalanx_geometry::{Ball, Curvature, Error, Mean, Point, placing, weights};
@@ -70,23 +72,33 @@ impl WeightFunction for ByDistance<'_> {
 }
 
 impl Index {
-    /// Takes an agent's place into the mean of all, or out of it. Positions of other
-    /// dimensions have no part in it.
-    pub(crate) fn weigh_agent(&mut self, agent: &Agent, is_in: bool) {
+    /// Takes the place of an agent that lives in `region` into the mean of its tenant's
+    /// agents there, or out of it. Positions of other dimensions have no part in it.
+    pub(crate) fn weigh_agent(&mut self, agent: &Agent, region: &Name, is_in: bool) {
         if agent.position.0.len() != DIMENSION_DEFAULT {
             return;
         }
         let Ok(nothing) = Mean::new(DIMENSION_DEFAULT) else { return };
-        let tenant = &agent.spec.tenant;
-        let of_tenant = self.tenant_means.entry(tenant.clone()).or_insert_with(|| nothing.clone());
-        let is_gone = !weigh(of_tenant, &agent.position, is_in);
+        let key = (agent.spec.tenant.clone(), region.clone());
+        let is_gone = !weigh(self.agent_means.entry(key.clone()).or_insert(nothing), &agent.position, is_in);
         if is_gone {
-            self.tenant_means.remove(tenant);
+            self.agent_means.remove(&key);
         }
-        let of_all = self.agents_mean.get_or_insert(nothing);
-        if !weigh(of_all, &agent.position, is_in) {
-            self.agents_mean = None;
+    }
+
+    /// The mean of the places of each tenant's agents, by name, for those that have any.
+    pub(crate) fn tenant_means(&self) -> Vec<(&Name, Mean)> {
+        let mut means: Vec<(&Name, Mean)> = Vec::new();
+        for ((tenant, _), mean) in &self.agent_means {
+            match means.last_mut().filter(|(last, _)| *last == tenant) {
+                Some((_, of_tenant)) => {
+                    let done = of_tenant.merge(mean);
+                    debug_assert!(done.is_ok(), "{done:?}");
+                }
+                None => means.push((tenant, mean.clone())),
+            }
         }
+        means
     }
 }
 
@@ -113,7 +125,8 @@ impl Fabric {
 
     /// The regions that have a place, with it.
     pub fn placed_regions(&self) -> impl Iterator<Item = (&str, &Position)> {
-        self.places.iter().filter(|(key, _)| *key != FOCUS).map(|(key, place)| (key.as_str(), place))
+        let regions = self.places.iter().filter(|(key, _)| *key != FOCUS && !is_home(key));
+        regions.map(|(key, place)| (key.as_str(), place))
     }
 
     /// Looks where everything is (P1).
@@ -172,10 +185,9 @@ impl Fabric {
             self.put_place(region.to_string(), point.to_position()?)?;
         }
         let gone: Vec<String> = self
-            .places
-            .iter()
-            .map(|(key, _)| key.clone())
-            .filter(|key| key != FOCUS && !regions.iter().any(|region| region.as_str() == key))
+            .placed_regions()
+            .map(|(key, _)| key.to_owned())
+            .filter(|key| !regions.iter().any(|region| region.as_str() == key))
             .collect();
         for key in gone {
             self.places.remove(&key);
@@ -186,10 +198,15 @@ impl Fabric {
 
     /// The mean of all work (P3).
     fn find_focus(&mut self) -> Result<(), Error> {
-        let mut mean = match &self.index.agents_mean {
-            Some(agents) => agents.clone(),
-            None => Mean::new(DIMENSION_DEFAULT)?,
-        };
+        let mut mean = Mean::new(DIMENSION_DEFAULT)?;
+        for ((tenant, region), agents) in &self.index.agent_means {
+            match self.place(region) {
+                Some(place) if self.home_of(tenant, region) != Some(place) => {
+                    mean.insert(place, agents.weight())?;
+                }
+                _ => mean.merge(agents)?,
+            }
+        }
         let waiting = self.index.queues.iter().map(|(shard, queue)| (shard, queue.len()));
         let running = self.index.running.iter().filter_map(|(worker, jobs)| {
             self.workers.get(worker).map(|worker| (&worker.offer.region, jobs.len()))

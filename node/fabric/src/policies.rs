@@ -10,10 +10,10 @@
 use crate::{Fabric, Refusal, admission::bad, places::ball};
 use borsh::{BorshDeserialize, BorshSerialize};
 use phalanx_circuits::native::RULES_MAX;
-use phalanx_geometry::{Curvature, Error, Mean, Point, Reach, is_beyond, is_within, placing};
+use phalanx_geometry::{Curvature, Error, Point, Reach, is_beyond, is_within, placing};
 use phalanx_types::{
     AgentSpec, Name,
-    agent::Position,
+    agent::{DIMENSION_DEFAULT, Position},
     policy::{Anchor, Constraint, Policy, Rule},
 };
 
@@ -135,26 +135,36 @@ impl Fabric {
             .filter(|(name, declared)| declared.policy.binds(name, &spec.tenant, &spec.policy))
     }
 
-    /// The sides that a rule names, for agents of a tenant.
-    fn sides(&self, rule: &Rule, tenant: &Name) -> Vec<Side> {
-        let anchored = |of: &Anchor, delta_micro: u32, is_inside: bool, dimension: usize| {
-            let center = match of {
-                Anchor::Core => Some(Position::origin(dimension)),
-                Anchor::Region(region) => self.place(region).cloned(),
-                Anchor::Position(at) => Some(at.clone()),
-            };
-            center.map(|center| Side { center, delta_micro, is_inside }).into_iter().collect()
+    /// The sides that a rule names, for agents of a tenant that have so many dimensions.
+    fn sides(&self, rule: &Rule, tenant: &Name, dimension: usize) -> Vec<Side> {
+        let side = |center: Position, delta_micro: u32, is_inside: bool| Side {
+            center: center.widened(dimension),
+            delta_micro,
+            is_inside,
         };
-        let dimension = phalanx_types::agent::DIMENSION_DEFAULT;
+        let anchored = |of: &Anchor, delta_micro: u32, is_inside: bool| {
+            let center = self.anchor(of);
+            center.map(|center| side(center, delta_micro, is_inside)).into_iter().collect()
+        };
         match rule {
-            Rule::Within { of, delta_micro } => anchored(of, *delta_micro, true, dimension),
-            Rule::Beyond { of, delta_micro } => anchored(of, *delta_micro, false, dimension),
+            Rule::Within { of, delta_micro } => anchored(of, *delta_micro, true),
+            Rule::Beyond { of, delta_micro } => anchored(of, *delta_micro, false),
             Rule::Inside { .. } => Vec::new(),
             Rule::Apart { delta_micro } => {
-                let others = self.index.tenant_means.iter().filter(|(other, _)| *other != tenant);
-                let centers = others.filter_map(|(_, mean)| Mean::position(mean).ok());
-                centers.map(|center| Side { center, delta_micro: *delta_micro, is_inside: false }).collect()
+                let means = self.index.tenant_means().into_iter();
+                let centers = means.filter(|(other, _)| *other != tenant);
+                let centers = centers.filter_map(|(_, mean)| mean.position().ok());
+                centers.map(|center| side(center, *delta_micro, false)).collect()
             }
+        }
+    }
+
+    /// Where an anchor is, in the dimension of the mesh or its own.
+    pub(crate) fn anchor(&self, of: &Anchor) -> Option<Position> {
+        match of {
+            Anchor::Core => Some(Position::origin(DIMENSION_DEFAULT)),
+            Anchor::Region(region) => self.place(region).cloned(),
+            Anchor::Position(at) => Some(at.clone()),
         }
     }
 
@@ -181,7 +191,7 @@ impl Fabric {
                 if !is_there {
                     return Some((broken(), None));
                 }
-                for side in self.sides(&constraint.rule, &spec.tenant) {
+                for side in self.sides(&constraint.rule, &spec.tenant, x.0.len()) {
                     match side.holds(*m, x) {
                         Ok(true) => {}
                         Ok(false) => return Some((broken(), Some(side))),

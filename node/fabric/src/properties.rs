@@ -7,6 +7,7 @@ use crate::{
     world::{World, agent, host_of, job, key, name, names, offer, report, shard},
 };
 use phalanx_circuits::native::{AgentState, Openings};
+use phalanx_geometry::{Curvature, Reach, is_beyond};
 use phalanx_types::{
     AgentId, AgentSpec, Evidence, GpuRequest, JobId, JobSpec, MicroUnits, Name, Operation, Outcome,
     OwnerCommand, PublicKey, ReceiptKind, WorkerOffer,
@@ -43,6 +44,16 @@ enum Event {
 fn worker(at: usize) -> Name {
     let all = names(crate::world::WORKERS);
     all[at % all.len()].clone()
+}
+
+/// Two that are there from the beginning, and one that the owner may let in.
+fn tenant() -> impl Strategy<Value = &'static str> {
+    prop_oneof![6 => Just("t"), 3 => Just("u"), 1 => Just("late")]
+}
+
+/// Whose key signs for a tenant.
+fn signer(tenant: &Name) -> PublicKey {
+    key(if tenant.as_str() == "t" { "tenant" } else { tenant.as_str() })
 }
 
 fn region() -> impl Strategy<Value = &'static str> {
@@ -83,9 +94,11 @@ prop_compose! {
 prop_compose! {
     fn agent_spec()(
         region in region(), gpu in gpu(), cpu in 0_u32..2_500, is_ordered in any::<bool>(),
+        who in tenant(),
         wish in prop::option::weighted(0.3, (region(), 1_u16..1_000)),
     ) -> AgentSpec {
         let mut spec = agent(region);
+        spec.tenant = name(who);
         spec.resources.cpu_milli = cpu;
         spec.resources.gpu = gpu;
         if !is_ordered {
@@ -167,8 +180,8 @@ fn command() -> impl Strategy<Value = OwnerCommand> {
         (region(), 0_u32..6).prop_map(|(region, budget)| OwnerCommand::SetShard {
             shard: shard(region, budget, if region == "earth" { "luna mars" } else { "earth" }),
         }),
-        quota.prop_map(|quota| OwnerCommand::SetTenant {
-            tenant: Tenant { name: name("t"), keys: [key("tenant")].into(), quota },
+        (tenant(), quota).prop_map(|(who, quota)| OwnerCommand::SetTenant {
+            tenant: Tenant { name: name(who), keys: [signer(&name(who))].into(), quota },
         }),
         (0_usize..9).prop_map(|at| OwnerCommand::RevokeWorker { worker: worker(at) }),
         (0_usize..9).prop_map(|at| OwnerCommand::ApproveWorker {
@@ -225,16 +238,21 @@ fn operation(fabric: &Fabric, event: &Event) -> Option<(PublicKey, Operation)> {
         Some((host_of(worker.as_str()), report(worker.as_str(), id, number, outcome.clone())))
     };
     let tenant = key("tenant");
+    let of = |agent: &AgentId| fabric.agent(agent).map(|agent| signer(&agent.spec.tenant));
     Some(match event {
         Event::Submit(spec) => (tenant, Operation::SubmitJob(spec.clone())),
         Event::Cancel(at) => (tenant, Operation::CancelJob { job: pick(&jobs, *at)? }),
         Event::Report(at, outcome) => on(pick(&running, *at)?, None, outcome)?,
         Event::Stale(at, number) => on(pick(&running, *at)?, Some(*number), &Outcome::Lost)?,
-        Event::Spawn(spec) => (tenant, Operation::SpawnAgent(spec.clone())),
+        Event::Spawn(spec) => (signer(&spec.tenant), Operation::SpawnAgent(spec.clone())),
         Event::Migrate(agent, to) => {
-            (tenant, Operation::MigrateAgent { agent: pick(&agents, *agent)?, worker: worker(*to) })
+            let agent = pick(&agents, *agent)?;
+            (of(&agent)?, Operation::MigrateAgent { agent, worker: worker(*to) })
         }
-        Event::Terminate(at) => (tenant, Operation::TerminateAgent { agent: pick(&agents, *at)? }),
+        Event::Terminate(at) => {
+            let agent = pick(&agents, *at)?;
+            (of(&agent)?, Operation::TerminateAgent { agent })
+        }
         Event::Offer(offer) => (host_of(offer.worker.as_str()), Operation::OfferWorker(offer.clone())),
         Event::Withdraw(at) => {
             (host_of(worker(*at).as_str()), Operation::WithdrawWorker { worker: worker(*at) })
@@ -449,7 +467,20 @@ fn check_jobs(fabric: &Fabric) {
     }
 }
 
+/// H2: each tenant has a home in each region, far from those of all others.
+fn check_homes(fabric: &Fabric) {
+    let apart = Reach::for_beyond(Curvature::ONE, (crate::HOMES_APART * 1e6) as u64).unwrap();
+    let of = |tenant: &Name| REGIONS.map(|region| fabric.home_of(tenant, &name(region)).unwrap());
+    for (tenant, _) in fabric.tenants() {
+        for (other, _) in fabric.tenants().filter(|(other, _)| *other != tenant) {
+            let mut pairs = of(tenant).into_iter().flat_map(|a| of(other).map(|b| (a, b)));
+            assert!(pairs.all(|(a, b)| is_beyond(a, b, apart).unwrap()), "{tenant} {other}");
+        }
+    }
+}
+
 fn check(fabric: &Fabric) {
+    check_homes(fabric);
     check_use(fabric);
     check_quotas(fabric);
     check_index(fabric);
@@ -461,6 +492,8 @@ fn world() -> World {
         genesis.shards =
             vec![shard("earth", 5, "luna mars"), shard("luna", 3, "earth"), shard("mars", 3, "earth")];
         genesis.params.checkpoint_beats = 3;
+        let keys = [key("u")].into();
+        genesis.tenants.push(Tenant { name: name("u"), keys, quota: Quota::UNLIMITED });
     });
     world.offer_all("earth.1 earth.9 luna.1 mars.2");
     world

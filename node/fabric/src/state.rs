@@ -100,6 +100,13 @@ pub struct TenantState {
     pub gpu_milli: u64,
 }
 
+impl TenantState {
+    /// One that holds nothing.
+    pub(crate) const fn new(tenant: Tenant) -> Self {
+        Self { tenant, jobs: 0, agents: 0, cpu_milli: 0, memory_mib: 0, gpu_milli: 0 }
+    }
+}
+
 /// A worker in the marketplace.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize)]
 pub struct Worker {
@@ -339,10 +346,8 @@ pub(crate) struct Index {
     pub running: OrdMap<Name, OrdSet<u64>>,
     /// Agents of each worker that has any.
     pub agents: OrdMap<Name, OrdSet<AgentId>>,
-    /// The mean of the places of all agents, if there is any.
-    pub agents_mean: Option<Mean>,
-    /// The same of each tenant that has any.
-    pub tenant_means: OrdMap<Name, Mean>,
+    /// The mean of the places of agents of each tenant and region that have any.
+    pub agent_means: OrdMap<(Name, Name), Mean>,
     /// Agents that are on their way.
     pub moving: OrdSet<AgentId>,
     /// Slots that no agent has, below one that has an agent.
@@ -528,7 +533,9 @@ impl Fabric {
         index.free_slots = (0..slots_len).filter(|slot| !slots.contains(slot)).collect();
         for (id, agent) in self.agents.iter() {
             index.agents.entry(agent.worker.clone()).or_default().insert(*id);
-            index.weigh_agent(agent, true);
+            if let Some(worker) = self.workers.get(&agent.worker) {
+                index.weigh_agent(agent, &worker.offer.region, true);
+            }
             if agent.course.is_some() {
                 index.moving.insert(*id);
             }

@@ -11,7 +11,8 @@
 //! three that follow are counted, and what its probes cost.
 //!
 //! `PHALANX_AS_GRAPH` names the file: lines of two numbers, `#` begins a comment. Without
-//! it a made-up graph stands in. `PHALANX_PAIRS` is the number of pairs,
+//! it that is `shared/data/as-graph/as20000102.txt` beside the checkout, and where there is
+//! no such file, a made-up graph stands in. `PHALANX_PAIRS` is the number of pairs,
 //! `PHALANX_REMOVED` the first of six seeds of who is removed: a few nodes far out that lose
 //! their best link can cost more than all others together, so the mean depends on it.
 
@@ -24,8 +25,14 @@ use phalanx_geometry::{
     topology::{Plan, embed},
 };
 use phalanx_types::agent::Position;
-use std::{collections::BTreeMap, time::Duration, time::Instant};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
 
+/// The links of autonomous systems, as seen from this crate's folder.
+const BESIDE: &str = "../../../shared/data/as-graph/as20000102.txt";
 const PAIRS: usize = 100_000;
 const GOAL_DELIVERED: f64 = 100.0;
 const GOAL_STRETCH: f64 = 1.06;
@@ -277,7 +284,7 @@ impl<'a> Mesh<'a> {
     }
 }
 
-fn read(path: &str) -> Graph {
+fn read(path: &Path) -> Graph {
     let text = std::fs::read_to_string(path).unwrap();
     let link = |line: &str| -> Option<(u32, u32)> {
         let mut numbers = line.split_whitespace().map(str::parse);
@@ -308,9 +315,11 @@ fn main() {
         std::env::var(name).map_or(default, |text| text.parse().unwrap())
     };
     let (pairs, seed) = (number("PHALANX_PAIRS", PAIRS), number("PHALANX_REMOVED", 11));
-    let (name, graph) = match std::env::var("PHALANX_AS_GRAPH") {
-        Ok(path) => ("autonomous systems", read(&path)),
-        Err(_) => {
+    let file = std::env::var_os("PHALANX_AS_GRAPH").map(PathBuf::from);
+    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join(BESIDE);
+    let (name, graph) = match file.or_else(|| beside.exists().then_some(beside)) {
+        Some(path) => ("autonomous systems", read(&path)),
+        None => {
             println!("not compared: set PHALANX_AS_GRAPH to a file of the links of autonomous systems");
             ("a made-up scale-free graph, not the Internet's", scale_free(3_000))
         }

@@ -40,7 +40,8 @@ const LOCALITY: f64 = 0.2;
 /// Radius of the first shell of centres, what lies between shells, and how many there
 /// are: the last is at 15, so a cluster is well inside of what a position may be.
 const SHELL: f64 = CENTERS_APART + 0.1;
-const SHELL_STEP: f64 = 0.7;
+/// How much further out each shell of centres is than the one before.
+pub const SHELL_STEP: f64 = 0.7;
 const SHELLS: u16 = 18;
 /// Directions that are tried in each shell.
 const CANDIDATES: u16 = 32;
@@ -69,10 +70,14 @@ pub struct Work<'a> {
 /// [`SKILLS_MAX`] skills, or a semantic vector has no component or more than
 /// [`SEMANTIC_LEN_MAX`].
 pub fn position(center: &Position, work: &Work<'_>) -> Result<Position, Error> {
+    let found = work.skills.len();
+    if found > SKILLS_MAX {
+        return Err(Error::PartCount { what: "a set of skills", found, max: SKILLS_MAX });
+    }
     let center = Point::try_from(center)?;
     let dimension = center.dimension();
     let mut offset = vec![0.0; dimension];
-    add(&mut offset, &unit(&skills(work.skills, dimension)?), SKILLS);
+    add(&mut offset, &unit(&skills(work.skills, dimension)), SKILLS);
     if let Some(semantic) = work.semantic {
         add(&mut offset, &unit(&projected(semantic, dimension)?), SEMANTIC);
     }
@@ -81,6 +86,19 @@ pub fn position(center: &Position, work: &Work<'_>) -> Result<Position, Error> {
         fixed::same_dimension(dimension, place.dimension())?;
         add(&mut offset, place.coordinates(), LOCALITY);
     }
+    let length = norm_squared(&offset).sqrt();
+    center.moebius_add(&Point::at(&offset, length)?)?.to_position()
+}
+
+/// The place of what only has skills, and may have many: as [`position`] of work without
+/// meaning and data.
+///
+/// # Errors
+/// When the position is not valid.
+pub fn position_of_skills(center: &Position, of: &BTreeSet<Name>) -> Result<Position, Error> {
+    let center = Point::try_from(center)?;
+    let mut offset = vec![0.0; center.dimension()];
+    add(&mut offset, &unit(&skills(of, center.dimension())), SKILLS);
     let length = norm_squared(&offset).sqrt();
     center.moebius_add(&Point::at(&offset, length)?)?.to_position()
 }
@@ -97,35 +115,43 @@ pub fn position(center: &Position, work: &Work<'_>) -> Result<Position, Error> {
 /// When a position is not valid, the dimensions differ or are not 2 to 1,024, or no
 /// direction of any shell is free.
 pub fn tenant_center(dimension: usize, tenant: &Name, others: &[Position]) -> Result<Position, Error> {
-    fixed::allowed_dimension(dimension)?;
     let apart = Reach::for_beyond(Curvature::ONE, (CENTERS_APART * 1e6) as u64)?;
-    for shell in 0..SHELLS {
-        let radius = SHELL + SHELL_STEP * f64::from(shell);
-        for candidate in 0..CANDIDATES {
-            let id = [b"tenant ", tenant.as_str().as_bytes(), &shell.to_le_bytes(), &candidate.to_le_bytes()];
-            let hashed = hashed::direction(&id.concat(), dimension);
-            let direction: Vec<f64> = hashed.iter().map(|x| f64::from(*x)).collect();
-            if direction.iter().all(|x| x.abs() < 0.5) {
-                continue;
-            }
-            let center = Point::at(&direction, radius)?.to_position()?;
-            let mut is_free = true;
-            for other in others {
-                is_free = is_free && is_beyond(&center, other, apart)?;
-            }
-            if is_free {
-                return Ok(center);
-            }
+    for center in candidates(&Point::origin(dimension)?, tenant, SHELL, SHELLS) {
+        let center = center?;
+        let mut is_free = true;
+        for other in others {
+            is_free = is_free && is_beyond(&center, other, apart)?;
+        }
+        if is_free {
+            return Ok(center);
         }
     }
     Err(Error::Crowded { tenants: others.len(), dimension })
 }
 
+/// Where a tenant may have its centre: on so many shells about a point, of which the
+/// first has this radius and each next one is larger by [`SHELL_STEP`], in directions
+/// that are hashed from the tenant's name. An error for what lies too far from `about`.
+pub fn candidates<'a>(
+    about: &'a Point,
+    tenant: &'a Name,
+    first_radius: f64,
+    shells: u16,
+) -> impl Iterator<Item = Result<Position, Error>> + 'a {
+    let each = (0..shells).flat_map(|shell| (0..CANDIDATES).map(move |candidate| (shell, candidate)));
+    each.filter_map(move |(shell, candidate)| {
+        let id = [b"tenant ", tenant.as_str().as_bytes(), &shell.to_le_bytes(), &candidate.to_le_bytes()];
+        let hashed = hashed::direction(&id.concat(), about.dimension());
+        let direction: Vec<f64> = hashed.iter().map(|x| f64::from(*x)).collect();
+        let is_none = direction.iter().all(|x| x.abs() < 0.5);
+        let radius = first_radius + SHELL_STEP * f64::from(shell);
+        let found = || about.moebius_add(&Point::at(&direction, radius)?)?.to_position();
+        (!is_none).then(found)
+    })
+}
+
 /// The sum of the skills' directions.
-fn skills(skills: &BTreeSet<Name>, dimension: usize) -> Result<Vec<i128>, Error> {
-    if skills.len() > SKILLS_MAX {
-        return Err(Error::PartCount { what: "a set of skills", found: skills.len(), max: SKILLS_MAX });
-    }
+fn skills(skills: &BTreeSet<Name>, dimension: usize) -> Vec<i128> {
     let mut sum = vec![0; dimension];
     for skill in skills {
         let direction = hashed::direction(&[b"skill ", skill.as_str().as_bytes()].concat(), dimension);
@@ -133,7 +159,7 @@ fn skills(skills: &BTreeSet<Name>, dimension: usize) -> Result<Vec<i128>, Error>
             *sum += i128::from(x);
         }
     }
-    Ok(sum)
+    sum
 }
 
 /// A semantic vector in few dimensions: each component is added to all or taken from

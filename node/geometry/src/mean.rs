@@ -71,6 +71,22 @@ impl Mean {
         Ok(())
     }
 
+    /// Puts in all that another mean of the same dimension holds.
+    ///
+    /// # Errors
+    /// When the dimensions differ or the weights would pass [`MEAN_WEIGHT_MAX`]. Nothing
+    /// is changed then.
+    pub fn merge(&mut self, other: &Self) -> Result<(), Error> {
+        fixed::same_dimension(self.sums.len(), other.sums.len())?;
+        let total = self.weight.checked_add(other.weight).filter(|total| *total <= MEAN_WEIGHT_MAX);
+        self.weight = total.ok_or(Error::TooHeavy)?;
+        self.height += other.height;
+        for (sum, x) in self.sums.iter_mut().zip(&other.sums) {
+            *sum += x;
+        }
+        Ok(())
+    }
+
     fn shift(&mut self, position: &Position, factor: i128) -> Result<(), Error> {
         fixed::same_dimension(self.sums.len(), position.0.len())?;
         let gap = fixed::gap(position)?;

@@ -30,6 +30,8 @@ pub enum Kind {
     Worker,
     /// An agent, or anything else: a dot.
     Dot,
+    /// A job: a small dot of another colour.
+    Job,
     /// Where something is going: a small ring.
     Goal,
 }
@@ -175,6 +177,7 @@ pub fn svg(marks: &[Mark], lines: &[Line]) -> Result<String, Error> {
             Kind::Region => "r=\"7\" fill=\"#2a6\"",
             Kind::Focus => "r=\"10\" fill=\"none\" stroke=\"#c33\" stroke-width=\"2\"",
             Kind::Goal => "r=\"4\" fill=\"none\" stroke=\"#c60\"",
+            Kind::Job => "r=\"2\" fill=\"#a3a\"",
             Kind::Dot | Kind::Worker => "r=\"3\" fill=\"#347\"",
         };
         let label = escaped(&mark.label);

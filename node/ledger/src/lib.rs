@@ -20,6 +20,7 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
+pub mod audit;
 #[cfg(feature = "rocksdb")]
 pub mod cosigns;
 pub mod fsck;

@@ -205,7 +205,7 @@ fn tree<K: Kv>(
 }
 
 /// RFC 8785 bytes: through a value with sorted keys.
-fn canonical(file: &ProofFile) -> Result<Vec<u8>, String> {
+pub(crate) fn canonical(file: &impl Serialize) -> Result<Vec<u8>, String> {
     let value = serde_json::to_value(file).map_err(|e| e.to_string())?;
     serde_json::to_vec(&value).map_err(|e| e.to_string())
 }
@@ -278,7 +278,7 @@ pub enum VerifyError {
     },
 }
 
-fn mismatch(field: impl Into<String>, what: impl Into<String>) -> VerifyError {
+pub(crate) fn mismatch(field: impl Into<String>, what: impl Into<String>) -> VerifyError {
     VerifyError::Mismatch { field: field.into(), what: what.into() }
 }
 

@@ -356,6 +356,12 @@ impl Router {
         }
     }
 
+    /// Where this node is and whom it is linked to, as it tells its peers.
+    #[must_use]
+    pub fn told(&self) -> Option<Told> {
+        self.state().places.own_told().ok()
+    }
+
     /// Answers a peer that asks where this node is.
     async fn answer_list(&self, token: RequestToken, peer: PeerKey, question: &[u8]) {
         let mesh = &self.inner.mesh;

@@ -104,6 +104,31 @@ impl Router {
         let late = SendError::Failed(Failure::Late);
         let turn = tokio::time::timeout_at(deadline.into(), self.turn());
         let Ok(Some(_turn)) = turn.await else { return Err(late) };
+        self.counted(target, question, began, deadline).await
+    }
+
+    /// Tells a member of the mesh something that nobody waits for. It comes after what waits to be
+    /// sent, and is left out where it finds no room.
+    pub fn tell(&self, target: PublicKey, question: Question) {
+        let router = self.clone();
+        tokio::spawn(async move {
+            let Ok(_turn) = router.inner.own_sends.try_acquire() else { return };
+            if router.may_send() {
+                let began = Instant::now();
+                let deadline = began + Duration::from_millis(TRIP_MS_MAX.into());
+                let _ = router.counted(target, question, began, deadline).await;
+            }
+        });
+    }
+
+    /// Sends a question, once more when there was no path, and counts what came of it.
+    async fn counted(
+        &self,
+        target: PublicKey,
+        question: Question,
+        began: Instant,
+        deadline: Instant,
+    ) -> Result<Trip, SendError> {
         let word = question.word();
         let mut trip = self.once(target, question.clone(), deadline).await;
         if trip == Err(SendError::Failed(Failure::Unreachable)) && Instant::now() + AGAIN_AFTER < deadline {
@@ -322,6 +347,7 @@ impl Router {
     async fn arrived(&self, directed: &Directed, deadline: Instant, came: Option<RequestToken>) -> Answer {
         let body = match (&directed.question, came) {
             (Question::Trace, _) => Some(Vec::new()),
+            (Question::Links, _) => self.told().map(|told| told.encode()),
             (question, Some(token)) => {
                 let delivered = Delivered { token, source: directed.source, question: question.clone() };
                 self.deliver(delivered, deadline.saturating_duration_since(Instant::now())).await

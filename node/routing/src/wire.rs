@@ -14,7 +14,7 @@ use phalanx_geometry::{
     routing::{BadMessage, Message, PATH_MAX},
 };
 use phalanx_types::{
-    Hash, Name, PublicKey, Signature, SigningKey,
+    Hash, Height, JobId, Name, PublicKey, Signature, SigningKey,
     agent::{COORDINATE_FRACTION_BITS, DIMENSION_DEFAULT, Position},
     codec::{self, DecodeError},
     tags,
@@ -30,6 +30,8 @@ const TRAIL_MAX: usize = HOPS_MAX as usize + 1;
 pub(crate) const WAY_MAX: usize = TRAIL_MAX;
 /// Bytes of a place: the number of its coordinates, and these.
 const PLACE_BYTES: usize = 4 + 8 * DIMENSION_DEFAULT;
+/// Most jobs that a message hands over.
+pub const JOBS_MAX: usize = 64;
 /// Most bytes of an [`Answer`].
 pub const ANSWER_BYTES_MAX: usize = BODY_BYTES_MAX + TRAIL_MAX * (32 + 36) + 256;
 
@@ -176,6 +178,16 @@ pub enum Question {
     Checkpoints(Vec<u8>),
     /// Which of its healthy workers have this capability: [`Hosted`].
     Find(Name),
+    /// Jobs of its region that the beat of this height has moved to the target's: the answer
+    /// is the height that the target has decided.
+    HandOver {
+        /// The beat.
+        height: Height,
+        /// The jobs, at most [`JOBS_MAX`].
+        jobs: Vec<JobId>,
+    },
+    /// Where it is and whom it is linked to: [`Told`].
+    Links,
 }
 
 impl Question {
@@ -187,12 +199,18 @@ impl Question {
             Self::Beats(_) => "beats",
             Self::Checkpoints(_) => "checkpoints",
             Self::Find(_) => "find",
+            Self::HandOver { .. } => "hand_over",
+            Self::Links => "links",
         }
+    }
+
+    fn jobs_len(&self) -> usize {
+        if let Self::HandOver { jobs, .. } = self { jobs.len() } else { 0 }
     }
 
     fn content_len(&self) -> usize {
         match self {
-            Self::Trace | Self::Find(_) => 0,
+            Self::Trace | Self::Find(_) | Self::HandOver { .. } | Self::Links => 0,
             Self::Beats(bytes) | Self::Checkpoints(bytes) => bytes.len(),
         }
     }
@@ -269,6 +287,7 @@ impl Directed {
         at_most("a trail", header.trail.len(), TRAIL_MAX)?;
         at_most("milliseconds", *left_ms as usize, TRIP_MS_MAX as usize)?;
         at_most("bytes of content", question.content_len(), CONTENT_BYTES_MAX)?;
+        at_most("jobs", question.jobs_len(), JOBS_MAX)?;
         Ok(directed)
     }
 }

@@ -61,6 +61,18 @@ impl Position {
         Self(vec![0; dimension.min(DIMENSION_MAX)])
     }
 
+    /// The same point in a ball of more dimensions, of which the ball of
+    /// [`DIMENSION_DEFAULT`] is the part where all further coordinates are 0: distances
+    /// within that part, and policy inequalities, are the same. A point of another
+    /// dimension stays as it is, and so does one that is to have fewer.
+    #[must_use]
+    pub fn widened(mut self, dimension: usize) -> Self {
+        if self.0.len() == DIMENSION_DEFAULT {
+            self.0.resize(dimension.clamp(DIMENSION_DEFAULT, DIMENSION_MAX), 0);
+        }
+        self
+    }
+
     /// Whether it is inside the ball that the system allows:
     /// `‖x‖² ≤ 1 − 2^-24`, with 2 to [`DIMENSION_MAX`] dimensions.
     #[must_use]

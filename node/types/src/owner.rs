@@ -102,7 +102,7 @@ pub enum OwnerCommand {
         /// Millionths, from 1 to 1,000,000.
         limit_ppm: u32,
     },
-    /// Sets the goals that placement weighs.
+    /// Sets the goals, by which nothing is decided yet.
     SetOptimisation {
         /// The weights.
         weights: OptimisationWeights,

@@ -199,7 +199,7 @@ pub struct Params {
     pub evidence_beats_max: u32,
     /// How a vote's weight falls with distance, in millionths.
     pub vote_decay_ppm: u32,
-    /// Goals that placement weighs.
+    /// The owner's goals: kept and shown, and nothing is decided by them yet.
     pub optimisation: OptimisationWeights,
 }
 

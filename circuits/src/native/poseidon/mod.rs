@@ -95,10 +95,10 @@ fn hash_slice(inputs: &[Fr]) -> Fr {
 #[cfg(target_arch = "x86_64")]
 fn side_by_side(lists: &[&[Fr]]) -> Option<Vec<Fr>> {
     static ROUNDS: Widths<Rounds<eight::Constant>> = Widths::new();
-    let with = eight::Eight::try_new().filter(|_| lists.len() > 1)?;
+    let with = crate::eight::Eight::try_new().filter(|_| lists.len() > 1)?;
     let rate = lists.first()?.len();
     let mut hashes =
-        with.permute(ROUNDS.get(rate, || rounds(rate).map(eight::Constant::of)), lists)?.to_vec();
+        eight::permute(with, ROUNDS.get(rate, || rounds(rate).map(eight::Constant::of)), lists)?.to_vec();
     hashes.truncate(lists.len());
     Some(hashes)
 }

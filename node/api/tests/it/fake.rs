@@ -105,6 +105,9 @@ impl NodeView for Fake {
     fn proof(&self, index: u64) -> BoxFuture<'_, Result<Vec<u8>, ApiError>> {
         async move { Ok(format!("{{\"proof\":{index}}}").into_bytes()) }.boxed()
     }
+    fn audit_path(&self, index: u64) -> BoxFuture<'_, Result<Vec<u8>, ApiError>> {
+        async move { Ok(format!("{{\"path\":{index}}}").into_bytes()) }.boxed()
+    }
     fn witness(&self, statement: String, of: WitnessQuery) -> BoxFuture<'_, Result<Vec<u8>, ApiError>> {
         async move { Ok(json!({"statement": statement, "of": of}).to_string().into_bytes()) }.boxed()
     }
@@ -119,6 +122,9 @@ impl NodeView for Fake {
     }
     fn mesh_places(&self) -> BoxFuture<'_, Answer> {
         told("places")
+    }
+    fn mesh_topology(&self) -> BoxFuture<'_, Answer> {
+        told("topology")
     }
     fn mesh_trace(&self, node: String) -> BoxFuture<'_, Answer> {
         told(&node)

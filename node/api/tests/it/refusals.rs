@@ -4,13 +4,14 @@ use crate::fake::{Fake, TOKEN};
 use phalanx_api::ClientError;
 use phalanx_types::envelope::ENVELOPE_BYTES_MAX;
 
-const PATHS: [&str; 14] = [
+const PATHS: [&str; 15] = [
     "/v1/status",
     "/v1/list/jobs",
     "/v1/jobs/ab",
     "/v1/receipts?subject=x",
     "/v1/receipts/1",
     "/v1/receipts/1/proof",
+    "/v1/receipts/1/path",
     "/v1/senders/ab",
     "/v1/beats/1",
     "/v1/peers",

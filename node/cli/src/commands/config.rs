@@ -24,6 +24,9 @@ pub enum Command {
     Check {
         /// The mom_config, TOML or .json [default: what is in --home].
         file: Option<PathBuf>,
+        /// Asks also whether `phalanx init --config FILE` would found with it.
+        #[arg(long, requires = "file")]
+        founding: bool,
     },
     /// Prints the JSON Schema of a mom_config.
     Schema,
@@ -58,12 +61,15 @@ pub fn run(home: &Home, format: Format, command: &Command) -> Result<Code> {
             show(format, &config)
         }
         Command::Show { whose: Whose::Defaults } => show(format, &MomConfig::default()),
-        Command::Check { file: Some(file) } => match parse(file)? {
+        Command::Check { file: Some(file), founding } => match parse(file, *founding)? {
             Ok(config) => {
                 let unheeded = config.unheeded();
                 let text = || {
                     let notes = unheeded.iter().map(|unheeded| format!("\n{unheeded}"));
-                    format!("{} is in order{}", file.display(), notes.collect::<String>())
+                    let is_refused = unheeded.iter().any(|unheeded| unheeded.in_effect.is_some());
+                    let refused = "\n`phalanx init` founds no mesh with it: `--founding` shows the lines";
+                    let end = if is_refused { refused } else { "" };
+                    format!("{} is in order{}{end}", file.display(), notes.collect::<String>())
                 };
                 format.print(text, json!({"is_valid": true, "unheeded": unheeded, "config": config}));
                 Ok(Code::Done)
@@ -78,7 +84,7 @@ pub fn run(home: &Home, format: Format, command: &Command) -> Result<Code> {
                 Ok(code)
             }
         },
-        Command::Check { file: None } => check_home(home, format),
+        Command::Check { file: None, .. } => check_home(home, format),
         Command::Schema => {
             let schema = phalanx_config::schema();
             // It is JSON for people too, and nothing is added to it for programs.
@@ -94,7 +100,9 @@ fn show(format: Format, config: &MomConfig) -> Result<Code> {
     Ok(Code::Done)
 }
 
-fn parse(file: &Path) -> Result<Result<MomConfig, Problems>> {
+/// The settings of a file, or what is wrong with them; for a founding also what no mesh
+/// carries out.
+fn parse(file: &Path, is_founding: bool) -> Result<Result<MomConfig, Problems>> {
     let bytes = files::read(file, FILE_BYTES_MAX)?;
     // One that is too long may be cut within a character: its length is what is told.
     let text = if bytes.len() > FILE_BYTES_MAX {
@@ -105,12 +113,16 @@ fn parse(file: &Path) -> Result<Result<MomConfig, Problems>> {
             Failure::because(Code::Unreadable, format!("{} is no UTF-8 text from byte {at}", file.display()))
         })?
     };
-    Ok(MomConfig::parse(&text, phalanx_config::Format::of(file), &file.display().to_string()))
+    let (format, name) = (phalanx_config::Format::of(file), file.display().to_string());
+    Ok(MomConfig::parse(&text, format, &name).and_then(|config| {
+        let problems = is_founding.then(|| config.problems_of_founding(&text, format, &name)).flatten();
+        problems.map_or(Ok(config), Err)
+    }))
 }
 
-/// Reads a mom_config.
-pub fn read(file: &Path) -> Result<MomConfig> {
-    parse(file)?.map_err(|problems| Failure::because(code_of(&problems), problems))
+/// Reads a mom_config that a mesh is to be founded with.
+pub fn read_for_founding(file: &Path) -> Result<MomConfig> {
+    parse(file, true)?.map_err(|problems| Failure::because(code_of(&problems), problems))
 }
 
 /// What a file's problems mean: it cannot be read, or it is refused.

@@ -13,14 +13,16 @@ use phalanx_types::agent::Position;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
-/// Most agents in a picture: the first by id.
+/// Most agents in a picture, and most jobs: the first by id.
 const AGENTS_MAX: usize = 64;
+const JOBS_MAX: usize = 64;
 
-/// Where regions, workers and agents are.
+/// Where regions, workers, agents and jobs are.
 #[derive(clap::Subcommand)]
 pub enum Command {
     /// Draws the disk as SVG: regions with their workers, the focus of the work, the
-    /// geodesics from there to the regions, agents, and the ways of those that move.
+    /// geodesics from there to the regions, agents, the ways of those that move, and jobs that
+    /// wait or run.
     Plot {
         /// The file to write; never overwritten.
         #[arg(long, value_name = "FILE.svg")]
@@ -41,7 +43,7 @@ pub fn run(home: &Home, format: Format, command: Command) -> Result<Code> {
             let joined = super::snapshot::checked(home, &file)?;
             let fabric = joined.fabric();
             let workers = fabric.workers().map(|(_, worker)| json!({"offer": worker.offer})).collect();
-            Scene { places: view::places(fabric), workers, agents: view::positions(fabric) }
+            Scene { places: view::places(fabric), workers, positions: view::positions(fabric) }
         }
         None => super::block_on(Scene::of(&super::client(home)?))?,
     };
@@ -57,7 +59,7 @@ pub fn run(home: &Home, format: Format, command: Command) -> Result<Code> {
 pub struct Scene {
     places: Value,
     workers: Value,
-    agents: Value,
+    positions: Value,
 }
 
 fn rows(list: &Value) -> &[Value] {
@@ -75,7 +77,7 @@ impl Scene {
         Ok(Self {
             places: client.get("/v1/list/places").await?,
             workers: client.get("/v1/list/workers").await?,
-            agents: client.get("/v1/list/positions").await?,
+            positions: client.get("/v1/list/positions").await?,
         })
     }
 
@@ -109,17 +111,23 @@ impl Scene {
             workers.extend(home.map(|home| Mark { label, place: home.place.clone(), kind: Kind::Worker }));
         }
         marks.append(&mut workers);
-        for row in rows(&self.agents).iter().take(AGENTS_MAX) {
+        let positions = rows(&self.positions);
+        let of = |kind: &'static str| positions.iter().filter(move |row| row["kind"] == kind);
+        let label = |row: &Value| match text(&row["label"]) {
+            label if label.is_empty() => text(&row["id"]).chars().take(8).collect(),
+            label => label,
+        };
+        for row in of("job").take(JOBS_MAX) {
+            let place = position(&row["place"])?;
+            marks.push(Mark { label: label(row), place, kind: Kind::Job });
+        }
+        for row in of("agent").take(AGENTS_MAX) {
             let place = position(&row["place"])?;
             if place.0.len() != dimension {
                 continue;
             }
             let from = marks.len();
-            let label = match text(&row["label"]) {
-                label if label.is_empty() => text(&row["id"]).chars().take(8).collect(),
-                label => label,
-            };
-            marks.push(Mark { label, place, kind: Kind::Dot });
+            marks.push(Mark { label: label(row), place, kind: Kind::Dot });
             if let Some(place) = position(&row["course"]) {
                 marks.push(Mark { label: String::new(), place, kind: Kind::Goal });
                 lines.push(Line { from, to: from + 1, is_route: true });

@@ -51,7 +51,7 @@ pub fn run(home: &Home, format: Format, args: Args) -> Result<Code> {
     }
     let (settings, mode) = match &args.config {
         Some(path) => {
-            let settings = super::config::read(path)?;
+            let settings = super::config::read_for_founding(path)?;
             let mode = ModeChoice::Settings(settings.orchestration.clone());
             (settings, mode)
         }

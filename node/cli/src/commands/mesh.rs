@@ -15,6 +15,9 @@ pub enum Command {
     /// measured and as the places predict it, and which kind of places fits better: in the
     /// ball, or flat with a height.
     Places,
+    /// Asks all nodes whom they are linked to, and prints places for them by that alone, in
+    /// which a hop is one unit of length.
+    Topology,
     /// Sends a message to a node and prints the way that the answer took, hop by hop.
     Trace {
         /// The node's label, or the beginning of its network key.
@@ -34,6 +37,10 @@ pub fn run(home: &Home, format: Format, command: Command) -> Result<Code> {
         Command::Places => {
             let answer = super::get(home, "/v1/mesh/places")?;
             format.print(|| places(&answer), answer.clone());
+        }
+        Command::Topology => {
+            let answer = super::get(home, "/v1/mesh/topology")?;
+            format.print(|| topology(&answer), answer.clone());
         }
         Command::Trace { node } => {
             // Other characters are in no label and no key.
@@ -88,6 +95,24 @@ fn places(answer: &Value) -> String {
     format!(
         "{}\n{verdict}\nasked by directed messages, and answered: {asked}",
         table(&rows.collect(), &fields)
+    )
+}
+
+fn topology(answer: &Value) -> String {
+    let rows = answer.get("places").and_then(Value::as_array).into_iter().flatten().map(|row| {
+        let distance = number(row.get("distance")).map_or_else(String::new, |length| format!("{length:.2}"));
+        json!({
+            "node": row.get("label"), "key": row.get("key"), "links": row.get("links"),
+            "hops": row.get("hops"), "distance": distance, "place": coordinates(row.get("place")),
+        })
+    });
+    let rows = table(&rows.collect(), &["node", "key", "links", "hops", "distance", "place"]);
+    let silent = answer.get("silent").and_then(Value::as_array).into_iter().flatten();
+    let silent = silent.filter_map(|node| Some(format!("\nno answer from {}", text(node.get("label")?))));
+    format!(
+        "{rows}\ndistances differ from hops by {:.1} % in the median{}",
+        100.0 * number(answer.get("misfit")).unwrap_or(0.0),
+        silent.collect::<String>()
     )
 }
 

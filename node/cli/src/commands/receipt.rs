@@ -10,7 +10,7 @@ use crate::{
 use anyhow::{Context, Result};
 use phalanx_api::ClientError;
 use phalanx_ledger::{
-    Ledger,
+    Ledger, Witnesses, audit,
     proof::{self, VerifyError},
 };
 use phalanx_types::ReceiptIndex;
@@ -39,6 +39,22 @@ pub enum Command {
     Export {
         /// Its index, or the id of a job: then the receipt of the job's end.
         id: String,
+    },
+    /// Writes a receipt's audit path to standard output: its way to the audit root of the
+    /// checkpoint that closed its interval, through the leaf of its beat and, for one that
+    /// tells an action of an agent, the action's own leaf. Works with the node stopped as well.
+    Path {
+        /// Its index.
+        index: u64,
+    },
+    /// Checks an audit path offline. Exit code 0: valid; 1: not; 2: no audit path; 3: under
+    /// another checkpoint than the one that is named.
+    VerifyPath {
+        /// The file; `-` for standard input.
+        file: PathBuf,
+        /// The checkpoint that it must lead to, as `phalanx checkpoint show` or `export` prints it.
+        #[arg(long, value_name = "FILE")]
+        checkpoint: Option<PathBuf>,
     },
     /// Checks a proof file offline. Exit code 0: valid; 1: not; 2: no proof
     /// file; 3: of another mesh.
@@ -76,6 +92,11 @@ pub fn run(home: &Home, format: Format, command: Command) -> Result<Code> {
             std::io::stdout().lock().write_all(&export(home, &id)?)?;
             Ok(Code::Done)
         }
+        Command::Path { index } => {
+            std::io::stdout().lock().write_all(&path(home, index)?)?;
+            Ok(Code::Done)
+        }
+        Command::VerifyPath { file, checkpoint } => verify_path(format, &file, checkpoint.as_deref()),
         Command::Verify { file, trust, chain, depth } => {
             verify(home, format, &Question { file, trust, chain, depth })
         }
@@ -107,6 +128,66 @@ fn export(home: &Home, id: &str) -> Result<Vec<u8>> {
         Err(_) => ledger.receipts_of(id, usize::MAX)?.last().copied().with_context(|| none_of(id))?,
     };
     proof::export(&ledger, index).map_err(|e| Failure::because(Code::Unavailable, e))
+}
+
+/// An audit path, from the running node or from the store of a stopped one.
+fn path(home: &Home, index: u64) -> Result<Vec<u8>> {
+    let client = super::client(home)?;
+    let from_node = super::block_on(async { Ok(client.bytes(&format!("/v1/receipts/{index}/path")).await?) });
+    match from_node {
+        Err(error) if matches!(error.downcast_ref(), Some(ClientError::Unreachable { .. })) => {}
+        other => return other,
+    }
+    let (store, _lock) = super::stopped_store(home)?;
+    let ledger = Ledger::open(store)?;
+    let found = Witnesses::new(ledger.kv()).audit_path(ReceiptIndex(index));
+    let file = found.map_err(|error| Failure::because(Code::Unavailable, error))?;
+    file.to_json().map_err(|error| Failure::because(Code::Unavailable, error))
+}
+
+fn verify_path(format: Format, file: &Path, checkpoint: Option<&Path>) -> Result<Code> {
+    let checkpoint = checkpoint.map(super::proof::read_checkpoint).transpose()?;
+    let refused = |code: Code, reason: String| {
+        format.print(|| format!("not valid: {reason}"), json!({"is_valid": false, "reason": reason}));
+        Ok(code)
+    };
+    let shown = match audit::verify(&read(file)?).map_err(anyhow::Error::from) {
+        Ok(shown) => shown,
+        Err(error) => return refused(Failure::code_of(&error), error.to_string()),
+    };
+    let compared = checkpoint.map(|checkpoint| (checkpoint.number, checkpoint.hash()));
+    if let Some((number, hash)) = compared.filter(|(_, hash)| *hash != shown.checkpoint_hash) {
+        let (found, found_hash) = (shown.checkpoint, shown.checkpoint_hash);
+        let reason = format!(
+            "it leads to the checkpoint {found} {found_hash}, and the one that is named is {number} {hash}"
+        );
+        return refused(Code::Wrong, reason);
+    }
+    let text = || {
+        let leaf = match shown.action {
+            Some((number, leaf)) => format!("it tells the action {number}, which is leaf {leaf}"),
+            None => "it tells no action of an agent: the leaf of its beat stands for it".to_owned(),
+        };
+        let basis = match compared {
+            Some(_) => "the checkpoint is the one that is named".to_owned(),
+            None => {
+                "the checkpoint is the file's word: name one that you trust by --checkpoint FILE".to_owned()
+            }
+        };
+        format!(
+            "valid: receipt {} {} of beat {}, which is leaf {} under the audit root {}\n  {leaf}\n  checkpoint {} \
+             {}: {basis}",
+            shown.index,
+            shown.receipt_hash.short(),
+            shown.beat,
+            shown.beat_leaf,
+            shown.audit_root,
+            shown.checkpoint,
+            shown.checkpoint_hash,
+        )
+    };
+    format.print(text, json!({"is_valid": true, "shown": shown, "is_compared": compared.is_some()}));
+    Ok(Code::Done)
 }
 
 fn none_of(id: &str) -> String {

@@ -9,6 +9,7 @@
 
 mod chain;
 pub mod core;
+mod handover;
 mod host;
 mod latency;
 mod net;
@@ -16,6 +17,7 @@ mod proving;
 mod routing;
 mod sequence;
 pub mod storage;
+mod topology;
 pub mod view;
 mod wal;
 

@@ -3,11 +3,12 @@
 use super::{
     chain::{ChainHandle, ToCosign},
     core::{Core, CoreOutput, Input},
+    handover,
     routing::{self, Hosting},
 };
 use phalanx_consensus::{
     Event, Output,
-    wire::{self, SyncResponse},
+    wire::{self, Message, SyncResponse},
 };
 use phalanx_p2p::{Lane, MeshEvent, MeshHandle, PeerKey, RequestToken, Service, Verdict};
 use phalanx_replica::{Decision, IntakeError, PoolError, snapshot::decode_query};
@@ -188,8 +189,19 @@ impl Net {
                 self.router.respond(token, Hosted::encode_list(&hosted)).await;
                 true
             }
-            // Routing answers it.
-            Question::Trace => false,
+            // As good as its own word of a height, which every node gives now and then.
+            Question::HandOver { height, .. } => {
+                let bytes = Message::Status { height }.encode();
+                let lane = wire::Lane::Votes;
+                let event = Event::Message { from: source.0, author: source.0, lane, bytes };
+                let is_offered = self.core.offer(Input::Event(event, None));
+                if is_offered {
+                    self.router.respond(token, encode(&self.core.fabric().height())).await;
+                }
+                is_offered
+            }
+            // Routing answers these.
+            Question::Trace | Question::Links => false,
         };
         if !is_offered {
             self.router.decline(token);
@@ -308,6 +320,9 @@ impl Net {
             self.mesh.set_admitted(admitted).await;
         }
         self.router.set_members(routing::members(&decision.fabric));
+        for (target, question) in handover::told(decision, &self.router.own(), super::now().0) {
+            self.router.tell(target, question);
+        }
     }
 
     /// Sends what is not decided again, and forgets what expired.

@@ -75,7 +75,7 @@ pub struct RoutingView {
     pub core: Core,
 }
 
-fn coordinates(place: &Position) -> Vec<String> {
+pub fn coordinates(place: &Position) -> Vec<String> {
     place.0.iter().map(ToString::to_string).collect()
 }
 
@@ -90,7 +90,7 @@ fn comparison(comparison: &Comparison) -> Value {
     })
 }
 
-fn micros(duration: Duration) -> u64 {
+pub fn micros(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
 
@@ -105,9 +105,14 @@ fn not_arrived(error: &SendError) -> ApiError {
     }
 }
 
+/// The members of the mesh, by network key.
+pub fn labels_of(fabric: &Fabric) -> BTreeMap<PublicKey, Name> {
+    fabric.admitted(super::now())
+}
+
 impl RoutingView {
     fn labels(&self) -> BTreeMap<PublicKey, Name> {
-        self.core.fabric().admitted(super::now())
+        labels_of(&self.core.fabric())
     }
 
     /// Where all nodes are, as this one knows them.

@@ -10,8 +10,8 @@ use super::{
 use crate::witnesses::{self, Asked};
 use futures::{FutureExt, future::BoxFuture};
 use phalanx_api::{Answer, ApiError, NodeView, StatusCode, WitnessQuery};
-use phalanx_fabric::{Agent, Declared, Fabric, Job, Phase, ValidatorState};
-use phalanx_ledger::{Ledger, RocksKv, StoreError, WitnessError, proof};
+use phalanx_fabric::{Agent, Declared, Fabric, Job, Phase, ValidatorState, Worker};
+use phalanx_ledger::{Ledger, RocksKv, StoreError, WitnessError, Witnesses, proof};
 use phalanx_p2p::{MeshHandle, PeerKey};
 use phalanx_replica::{Decision, IntakeError, PoolError};
 use phalanx_types::{
@@ -313,16 +313,30 @@ pub fn places(fabric: &Fabric) -> Value {
     regions.chain(fabric.focus().map(|place| row("focus", place, true))).collect()
 }
 
-/// Where agents are and where they go: for validators alone, and whoever has this
-/// node's token.
+/// Where agents are and where they go, where workers are, and jobs that wait or run: for
+/// validators alone, and whoever has this node's token.
 pub fn positions(fabric: &Fabric) -> Value {
-    let row = |(id, agent): (&AgentId, &Agent)| {
+    let agent = |(id, agent): (&AgentId, &Agent)| {
         json!({
-            "id": id, "label": agent.spec.label, "region": agent.spec.region, "worker": agent.worker,
-            "place": coordinates(&agent.position), "course": agent.course.as_ref().map(coordinates),
+            "kind": "agent", "id": id, "label": agent.spec.label, "region": agent.spec.region,
+            "worker": agent.worker, "place": coordinates(&agent.position),
+            "course": agent.course.as_ref().map(coordinates),
         })
     };
-    fabric.agents().map(row).collect()
+    let worker = |(name, worker): (&Name, &Worker)| {
+        let place = fabric.worker_place(name)?;
+        let region = &worker.offer.region;
+        Some(
+            json!({"kind": "worker", "id": name, "label": name, "region": region, "place": coordinates(&place)}),
+        )
+    };
+    let job = |(id, job): (&JobId, &Job)| {
+        let place = fabric.job_place(id)?;
+        let (label, region) = (&job.spec.label, &job.shard);
+        Some(json!({"kind": "job", "id": id, "label": label, "region": region, "place": coordinates(&place)}))
+    };
+    let workers = fabric.workers().filter_map(worker);
+    fabric.agents().map(agent).chain(workers).chain(fabric.jobs().filter_map(job)).collect()
 }
 
 impl NodeView for View {
@@ -421,6 +435,14 @@ impl NodeView for View {
         .boxed()
     }
 
+    fn audit_path(&self, index: u64) -> BoxFuture<'_, Result<Vec<u8>, ApiError>> {
+        async move {
+            let file = self.read(move |kv| Witnesses::new(kv).audit_path(ReceiptIndex(index))).await?;
+            file.to_json().map_err(no_witness)
+        }
+        .boxed()
+    }
+
     fn witness(&self, statement: String, of: WitnessQuery) -> BoxFuture<'_, Result<Vec<u8>, ApiError>> {
         async move {
             let asked = Asked::parse(&statement, &of)
@@ -496,6 +518,10 @@ impl NodeView for View {
 
     fn mesh_places(&self) -> BoxFuture<'_, Answer> {
         async { Ok(self.routing.places()) }.boxed()
+    }
+
+    fn mesh_topology(&self) -> BoxFuture<'_, Answer> {
+        self.routing.topology().boxed()
     }
 
     fn mesh_trace(&self, node: String) -> BoxFuture<'_, Answer> {

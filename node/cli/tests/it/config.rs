@@ -62,6 +62,39 @@ fn nothing_is_made_for_settings_that_name_who_is_not_there() {
 }
 
 #[test]
+fn nothing_is_made_for_settings_that_no_mesh_carries_out_and_goals_are_only_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, out) = (folder.path().join("mom.toml"), folder.path().join("mesh"));
+    let goals =
+        "[optimization_goals]\nperformance = 0.1\ncost = 0.7\nreliability = 0.1\nsustainability = 0.1\n";
+    std::fs::write(&file, format!("{goals}[geometry]\ncurvature = 2\n")).unwrap();
+    let words =
+        ["init", "--mesh-of", "1", "--out", out.to_str().unwrap(), "--config", file.to_str().unwrap()];
+    let told = phalanx(&words);
+    assert_eq!(told.status.code(), Some(1));
+    for needle in
+        ["mom.toml:7:13", "`geometry.curvature` is 2, and no mesh carries that out yet", "allowed: 1"]
+    {
+        assert!(stderr(&told).contains(needle), "{}", stderr(&told));
+    }
+    assert!(!out.exists());
+    // The file itself is in order, and it is told what would keep a mesh from it.
+    let told = check(&file);
+    assert!(told.status.success());
+    for needle in ["1 is in effect", "nothing is decided by it yet", "--founding"] {
+        assert!(stdout(&told).contains(needle), "{}", stdout(&told));
+    }
+    let asked = phalanx(&["config", "check", "--founding", file.to_str().unwrap()]);
+    assert_eq!(asked.status.code(), Some(1));
+    assert!(stdout(&asked).contains("mom.toml:7:13"), "{}", stdout(&asked));
+
+    std::fs::write(&file, goals).unwrap();
+    let told = phalanx(&words);
+    assert!(told.status.success(), "{}", stderr(&told));
+    assert!(stderr(&told).contains("`optimization_goals.cost` is 0.7: kept and shown"), "{}", stderr(&told));
+}
+
+#[test]
 fn the_schema_is_json() {
     let schema: serde_json::Value = serde_json::from_slice(&phalanx(&["config", "schema"]).stdout).unwrap();
     assert_eq!(schema["title"], "mom_config");

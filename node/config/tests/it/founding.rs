@@ -1,7 +1,7 @@
 //! What settings found a mesh with.
 
-use crate::toml;
-use phalanx_config::{FoundingError, MomConfig, Orchestration};
+use crate::{EXAMPLES, json, toml};
+use phalanx_config::{Format, FoundingError, MomConfig, Orchestration};
 use phalanx_types::{
     Genesis, Hash, Name, Params, PublicKey, TimeMs, Validator, Weight,
     params::{Mode, Verification},
@@ -104,7 +104,64 @@ fn what_a_genesis_does_not_carry_is_named() {
     let unheeded = toml(text).unwrap().unheeded();
     let paths: Vec<&str> = unheeded.iter().map(|u| u.path).collect();
     assert_eq!(paths, ["geometry.curvature", "geometry.dimension", "verification.receipts.scaling"]);
-    assert_eq!((unheeded[1].found.as_str(), unheeded[1].in_effect.as_str()), ("64", "8"));
+    assert_eq!((unheeded[1].found.as_str(), unheeded[1].in_effect.as_deref()), ("64", Some("8")));
+    assert_eq!(
+        unheeded[1].to_string(),
+        "`geometry.dimension` is 64, but a genesis does not carry it: 8 is in effect"
+    );
+}
+
+#[test]
+fn goals_that_are_not_the_usual_ones_are_said_to_decide_nothing_and_keep_nobody_from_founding() {
+    let text = "[optimization_goals]\nperformance = 0.5\ncost = 0.1\nreliability = 0.3\nsustainability = 0.1";
+    let config = toml(text).unwrap();
+    let told: Vec<String> = config.unheeded().iter().map(ToString::to_string).collect();
+    let expected = ["`optimization_goals.performance` is 0.5", "`optimization_goals.cost` is 0.1"];
+    assert_eq!(
+        told,
+        expected.map(|what| format!("{what}: kept and shown, and nothing is decided by it yet"))
+    );
+    assert_eq!(config.problems_of_founding(text, Format::Toml, "mom.toml"), None);
+    let value = serde_json::to_value(config.unheeded()).unwrap();
+    assert_eq!(value[1], serde_json::json!({"path": "optimization_goals.cost", "found": "0.1"}));
+}
+
+#[test]
+fn what_no_mesh_carries_out_keeps_it_from_being_founded_and_is_told_with_its_line() {
+    let text = "[geometry]\ncurvature = 2\ndimension = 8\n\
+        [verification]\nlevel = \"sample\"\nfraction = 0.05\nreceipts.scaling = false\n";
+    let config = toml(text).unwrap();
+    let problems = config.problems_of_founding(text, Format::Toml, "mom.toml").unwrap();
+    let expected = "\
+error: `geometry.curvature` is 2, and no mesh carries that out yet
+ --> mom.toml:2:13
+  |
+2 | curvature = 2
+  |             ^
+  = allowed: 1
+
+error: `verification.receipts.scaling` is false, and no mesh carries that out yet
+ --> mom.toml:7:20
+  |
+7 | receipts.scaling = false
+  |                    ^^^^^
+  = allowed: true
+
+mom.toml: 2 problems";
+    assert_eq!(problems.to_string(), expected);
+    let json_text = "{\"geometry\": {\n\"dimension\": 64}}";
+    let config = json(json_text).unwrap();
+    let problems = config.problems_of_founding(json_text, Format::Json, "mom.json").unwrap();
+    assert_eq!((problems.problems[0].line, problems.problems[0].column), (2, 14));
+    let lines = EXAMPLES.map(|(file, text)| {
+        let format = Format::of(file.as_ref());
+        let config = MomConfig::parse(text, format, file).unwrap();
+        let problems = config.problems_of_founding(text, format, file);
+        problems.map(|p| p.problems.iter().map(|p| p.line).collect::<Vec<_>>())
+    });
+    assert_eq!(lines, [Some(vec![17]), None, None, Some(vec![12])]);
+    let defaults = MomConfig::default().to_toml().unwrap();
+    assert_eq!(MomConfig::default().problems_of_founding(&defaults, Format::Toml, "mom.toml"), None);
 }
 
 #[test]

@@ -14,6 +14,7 @@ mod agents;
 mod chain;
 mod event_loop;
 mod evidence;
+mod homes;
 mod latency;
 mod places;
 mod policies;

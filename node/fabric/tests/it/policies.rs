@@ -15,7 +15,7 @@ use std::collections::BTreeSet;
 const BEATS: u32 = 4;
 
 /// Earth, Luna and Mars at their distances, and a second tenant.
-fn planets() -> World {
+pub fn planets() -> World {
     World::bare(|genesis: &mut Genesis| {
         genesis.params.checkpoint_beats = BEATS;
         for LatencyEntry { from, to, latency_ms } in &mut genesis.latencies {
@@ -36,7 +36,7 @@ fn planets() -> World {
     })
 }
 
-fn declare(world: &mut World, policy: &str, document: &str) {
+pub fn declare(world: &mut World, policy: &str, document: &str) {
     let command = OwnerCommand::SetPolicy { name: name(policy), document: document.as_bytes().to_vec() };
     let applied = world.command(command);
     assert_eq!(count(&applied.receipts, ReceiptKind::OwnerCommand), 1, "{:#?}", applied.receipts);
@@ -47,26 +47,27 @@ fn rule(name: &str, rule: &str) -> String {
     format!(r#"{{"constraints":[{{"name":"{name}","rule":{rule}}}]}}"#)
 }
 
-fn free(region: &str, policy: &str) -> AgentSpec {
+/// An agent that says nothing of where it shall be.
+pub fn unordered(region: &str, policy: &str) -> AgentSpec {
     AgentSpec { position: None, policy: name(policy), ..agent(region) }
 }
 
-fn spawn_as(world: &mut World, sender: &str, spec: AgentSpec) -> AgentId {
+pub fn spawn_as(world: &mut World, sender: &str, spec: AgentSpec) -> AgentId {
     let signed = world.envelope(key(sender), vec![Operation::SpawnAgent(Box::new(spec))]);
     let applied = world.beat_of(50, std::slice::from_ref(&signed), &[]);
     first(&applied.receipts, ReceiptKind::AgentSpawned);
     AgentId::of(&signed.envelope.id(), 0)
 }
 
-fn at(world: &World, id: &AgentId) -> Position {
+pub fn at(world: &World, id: &AgentId) -> Position {
     world.fabric.agent(id).unwrap().position.clone()
 }
 
-fn place(world: &World, region: &str) -> Position {
+pub fn place(world: &World, region: &str) -> Position {
     world.fabric.place(&name(region)).unwrap().clone()
 }
 
-fn distance(a: &Position, b: &Position) -> f64 {
+pub fn distance(a: &Position, b: &Position) -> f64 {
     Ball::new(Curvature::ONE).distance(a, b).unwrap().to_f64()
 }
 
@@ -79,7 +80,7 @@ fn beyond(micro: u64) -> Reach {
 }
 
 /// Idle beats until a checkpoint has closed; what they did.
-fn checkpoint(world: &mut World) -> Vec<ReceiptDraft> {
+pub fn checkpoint(world: &mut World) -> Vec<ReceiptDraft> {
     let mut receipts = Vec::new();
     loop {
         let applied = world.idle();
@@ -99,7 +100,7 @@ fn reason(receipts: &[ReceiptDraft]) -> String {
 fn an_agent_without_an_order_is_spawned_at_its_regions_place() {
     let mut world = planets();
     world.offer_all("earth.1 mars.1");
-    let id = spawn_as(&mut world, "tenant", free("mars", "default"));
+    let id = spawn_as(&mut world, "tenant", unordered("mars", "default"));
     assert!(distance(&at(&world, &id), &place(&world, "mars")) < 1e-9);
     assert_eq!(world.home_of(&id), "mars.1");
 }
@@ -110,18 +111,18 @@ fn an_order_that_would_break_a_constraint_is_refused_with_its_name() {
     world.offer_all("earth.1 luna.1 mars.1");
     declare(&mut world, "guard", &rule("near-core", r#"{"within":{"of":"core","delta_micro":500000}}"#));
     let far = Position(vec![1 << 39, 0, 0, 0, 0, 0, 0, 0]);
-    let spec = AgentSpec { position: Some(far), ..free("earth", "guard") };
+    let spec = AgentSpec { position: Some(far), ..unordered("earth", "guard") };
     let applied = world.one(key("tenant"), Operation::SpawnAgent(Box::new(spec)));
     assert_eq!(refusal(&applied), "forbidden");
     let text = reason(&applied.receipts);
     assert!(text.contains("guard") && text.contains("near-core") && text.contains("within 0.5 of"), "{text}");
     // Where it does not matter to it, the mesh finds a point at which all holds.
-    let id = spawn_as(&mut world, "tenant", free("earth", "guard"));
+    let id = spawn_as(&mut world, "tenant", unordered("earth", "guard"));
     assert!(is_within(&at(&world, &id), &Position::origin(8), within(500_000)).unwrap());
 
     // A region that is too far away for the constraint is none to migrate to.
     declare(&mut world, "home", &rule("at-home", r#"{"inside":{"regions":["earth","luna"]}}"#));
-    let id = spawn_as(&mut world, "tenant", free("earth", "home"));
+    let id = spawn_as(&mut world, "tenant", unordered("earth", "home"));
     let applied = world.one(key("tenant"), Operation::MigrateAgent { agent: id, worker: name("mars.1") });
     assert_eq!(refusal(&applied), "forbidden");
     assert!(reason(&applied.receipts).contains("at-home"), "{}", reason(&applied.receipts));
@@ -133,7 +134,7 @@ fn an_order_that_would_break_a_constraint_is_refused_with_its_name() {
 fn an_order_through_forbidden_ground_is_refused() {
     let mut world = planets();
     world.offer_all("earth.1 mars.1");
-    let id = spawn_as(&mut world, "tenant", free("earth", "default"));
+    let id = spawn_as(&mut world, "tenant", unordered("earth", "default"));
     let (earth, mars) = (place(&world, "earth"), place(&world, "mars"));
     // A ball about the middle of the way, far from both ends.
     let middle = {
@@ -172,7 +173,7 @@ fn an_order_through_forbidden_ground_is_refused() {
 fn a_migration_goes_along_the_geodesic_in_bounded_steps_with_a_receipt_each() {
     let mut world = planets();
     world.offer_all("earth.1 mars.1");
-    let id = spawn_as(&mut world, "tenant", free("earth", "default"));
+    let id = spawn_as(&mut world, "tenant", unordered("earth", "default"));
     let (start, goal) = (at(&world, &id), place(&world, "mars"));
     let whole = distance(&start, &goal);
     let applied = world.one(key("tenant"), Operation::MigrateAgent { agent: id, worker: name("mars.1") });
@@ -207,7 +208,8 @@ fn migration_is_the_translation_that_keeps_the_distance_from_the_place() {
         let step = phalanx_geometry::Point::at(&[0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0], 0.4).unwrap();
         x.moebius_add(&step).unwrap().to_position().unwrap()
     };
-    let id = spawn_as(&mut world, "tenant", AgentSpec { position: Some(aside), ..free("earth", "default") });
+    let id =
+        spawn_as(&mut world, "tenant", AgentSpec { position: Some(aside), ..unordered("earth", "default") });
     world.one(key("tenant"), Operation::MigrateAgent { agent: id, worker: name("luna.1") });
     while world.fabric.agent(&id).unwrap().course.is_some() {
         world.idle();
@@ -220,7 +222,7 @@ fn recovery_goes_only_where_policy_allows() {
     let mut world = planets();
     world.offer_all("earth.1 luna.1 mars.1");
     declare(&mut world, "home", &rule("at-home", r#"{"inside":{"regions":["earth","mars"]}}"#));
-    let id = spawn_as(&mut world, "tenant", free("earth", "home"));
+    let id = spawn_as(&mut world, "tenant", unordered("earth", "home"));
     // Luna would be its next one by spillover.
     world.pass(40_000, "luna.1 mars.1");
     assert_eq!(world.home_of(&id), "mars.1");
@@ -235,15 +237,15 @@ fn a_policy_binds_whom_it_names_even_when_they_name_another() {
     let document = r#"{"binds":{"tenants":["security"]},"constraints":[
         {"name":"not-mars","rule":{"inside":{"regions":["earth","luna"]}}}]}"#;
     declare(&mut world, "guards", document);
-    let spec = AgentSpec { tenant: name("security"), ..free("mars", "default") };
+    let spec = AgentSpec { tenant: name("security"), ..unordered("mars", "default") };
     // Mars is its region, but it may not live there.
     let id = spawn_as(&mut world, "guard", spec);
     assert_ne!(world.home_of(&id), "mars.1");
-    assert_eq!(spawn_as(&mut world, "tenant", free("mars", "default")), {
+    assert_eq!(spawn_as(&mut world, "tenant", unordered("mars", "default")), {
         let (other, _) = world.fabric.agents().find(|(_, a)| a.worker.as_str() == "mars.1").unwrap();
         *other
     });
-    let unknown = Operation::SpawnAgent(Box::new(free("earth", "nobody-declared-it")));
+    let unknown = Operation::SpawnAgent(Box::new(unordered("earth", "nobody-declared-it")));
     assert_eq!(refusal(&world.one(key("tenant"), unknown)), "unknown");
 }
 
@@ -254,8 +256,8 @@ fn tenants_that_must_be_apart_are_and_what_comes_too_near_is_refused() {
     let document =
         r#"{"binds":"all","constraints":[{"name":"alone","rule":{"apart":{"delta_micro":400000}}}]}"#;
     declare(&mut world, "apart", document);
-    let ours = spawn_as(&mut world, "tenant", free("earth", "default"));
-    let guard = AgentSpec { tenant: name("security"), ..free("earth", "default") };
+    let ours = spawn_as(&mut world, "tenant", unordered("earth", "default"));
+    let guard = AgentSpec { tenant: name("security"), ..unordered("earth", "default") };
     let theirs = spawn_as(&mut world, "guard", guard.clone());
     assert!(is_beyond(&at(&world, &theirs), &at(&world, &ours), beyond(400_000)).unwrap());
     let too_near = AgentSpec { position: Some(at(&world, &ours)), ..guard };
@@ -263,7 +265,7 @@ fn tenants_that_must_be_apart_are_and_what_comes_too_near_is_refused() {
     assert_eq!(refusal(&applied), "forbidden");
     assert!(reason(&applied.receipts).contains("alone"));
     // One's own are no strangers.
-    let beside = AgentSpec { position: Some(at(&world, &ours)), ..free("earth", "default") };
+    let beside = AgentSpec { position: Some(at(&world, &ours)), ..unordered("earth", "default") };
     spawn_as(&mut world, "tenant", beside);
 }
 
@@ -272,7 +274,8 @@ fn who_is_where_it_must_not_be_any_more_is_led_back_by_steps() {
     let mut world = planets();
     world.offer_all("earth.1 luna.1 mars.1");
     let far = Position(vec![1 << 39, 0, 0, 0, 0, 0, 0, 0]);
-    let id = spawn_as(&mut world, "tenant", AgentSpec { position: Some(far), ..free("earth", "default") });
+    let id =
+        spawn_as(&mut world, "tenant", AgentSpec { position: Some(far), ..unordered("earth", "default") });
     let document = r#"{"binds":"all","constraints":[{"name":"near","rule":{"within":{"of":"core","delta_micro":300000}}}]}"#;
     declare(&mut world, "all-near", document);
     let mut receipts = Vec::new();
@@ -290,7 +293,7 @@ fn who_is_where_it_must_not_be_any_more_is_led_back_by_steps() {
 fn who_must_not_live_in_its_region_any_more_moves_to_another_one() {
     let mut world = planets();
     world.offer_all("earth.1 luna.1 mars.1");
-    let id = spawn_as(&mut world, "tenant", free("earth", "default"));
+    let id = spawn_as(&mut world, "tenant", unordered("earth", "default"));
     let document = r#"{"binds":"all","constraints":[{"name":"out","rule":{"inside":{"regions":["mars"]}}}]}"#;
     declare(&mut world, "exodus", document);
     let receipts = checkpoint(&mut world);
@@ -302,7 +305,7 @@ fn who_must_not_live_in_its_region_any_more_moves_to_another_one() {
 fn who_has_drifted_out_of_every_valid_region_is_ended_after_some_looks() {
     let mut world = planets();
     world.offer_all("earth.1");
-    let id = spawn_as(&mut world, "tenant", free("earth", "default"));
+    let id = spawn_as(&mut world, "tenant", unordered("earth", "default"));
     let document = r#"{"binds":"all","constraints":[{"name":"out","rule":{"inside":{"regions":["mars"]}}}]}"#;
     declare(&mut world, "exodus", document);
     for _ in 1..STRAYS_MAX {
@@ -321,9 +324,9 @@ fn a_policy_that_lets_none_idle_ends_who_is_of_no_use_and_nobody_else() {
     let mut world = planets();
     world.offer_all("earth.1");
     declare(&mut world, "busy", r#"{"idle_max_ms":10000,"constraints":[]}"#);
-    let used = spawn_as(&mut world, "tenant", free("earth", "busy"));
-    let idle = spawn_as(&mut world, "tenant", free("earth", "busy"));
-    let unbound = spawn_as(&mut world, "tenant", free("earth", "default"));
+    let used = spawn_as(&mut world, "tenant", unordered("earth", "busy"));
+    let idle = spawn_as(&mut world, "tenant", unordered("earth", "busy"));
+    let unbound = spawn_as(&mut world, "tenant", unordered("earth", "default"));
     world.pass(9_000, "earth.1");
     world.one(host_of("earth.1"), Operation::UseAgents { agents: vec![used] });
     let receipts = world.pass(9_000, "earth.1");
@@ -347,7 +350,7 @@ fn wishes_weigh_and_do_not_bind() {
     world.offer_all("earth.1 luna.1 mars.1");
     let towards = |region: &str, weight| {
         let wishes = vec![Wish::Near { region: name(region), weight }];
-        AgentSpec { wishes, ..free("earth", "default") }
+        AgentSpec { wishes, ..unordered("earth", "default") }
     };
     let (light, heavy) = (towards("mars", 50), towards("mars", 1_000));
     let light = spawn_as(&mut world, "tenant", light);
@@ -364,7 +367,7 @@ fn wishes_weigh_and_do_not_bind() {
     world.offer_all("earth.2");
     let avoid = |worker: &str| {
         let wishes = vec![Wish::Avoid { worker: name(worker) }];
-        AgentSpec { wishes, ..free("earth", "home") }
+        AgentSpec { wishes, ..unordered("earth", "home") }
     };
     let first_one = spawn_as(&mut world, "tenant", avoid("earth.1"));
     let second = spawn_as(&mut world, "tenant", avoid("earth.2"));
@@ -384,7 +387,7 @@ fn agents_that_are_alike_are_near_each_other_wherever_they_are() {
             semantic: semantic.to_vec(),
             data: data.map(name),
         },
-        ..free(region, "default")
+        ..unordered(region, "default")
     };
     let seer = spawn_as(&mut world, "tenant", with("earth", "vision", &[], None));
     let alike = spawn_as(&mut world, "tenant", with("earth", "vision", &[], None));
@@ -422,7 +425,7 @@ fn a_crowded_region_dilates_and_its_outermost_agents_move_over() {
     world.offer(big);
     world.offer_all("earth.1");
     let ids: Vec<AgentId> =
-        (0..4).map(|_| spawn_as(&mut world, "tenant", free("earth", "default"))).collect();
+        (0..4).map(|_| spawn_as(&mut world, "tenant", unordered("earth", "default"))).collect();
     assert!(ids.iter().all(|id| world.home_of(id) == "earth.1"), "its four cores are taken");
     let mut receipts = Vec::new();
     for _ in 0..12 {
@@ -472,7 +475,7 @@ fn crowd(places: [(f64, bool); 4], policy: &str, document: &str) -> (World, Vec<
     let ids = places
         .map(|(length, is_towards)| {
             let position = Some(from_earth(&world, length, is_towards));
-            spawn_as(&mut world, "tenant", AgentSpec { position, ..free("earth", policy) })
+            spawn_as(&mut world, "tenant", AgentSpec { position, ..unordered("earth", policy) })
         })
         .to_vec();
     assert!(ids.iter().all(|id| world.home_of(id) == "earth.1"));
@@ -551,11 +554,11 @@ fn a_policy_has_the_version_with_which_it_was_declared() {
 fn who_wishes_to_be_beside_another_is_and_one_who_is_not_there_has_no_say() {
     let mut world = planets();
     world.offer_all("earth.1 mars.1");
-    let far = AgentSpec { position: Some(place(&world, "mars")), ..free("mars", "default") };
+    let far = AgentSpec { position: Some(place(&world, "mars")), ..unordered("mars", "default") };
     let far = spawn_as(&mut world, "tenant", far);
     let beside = |agent| {
         let wishes = vec![Wish::Beside { agent, weight: 1_000 }];
-        AgentSpec { wishes, ..free("earth", "default") }
+        AgentSpec { wishes, ..unordered("earth", "default") }
     };
     let near_it = spawn_as(&mut world, "tenant", beside(far));
     let near_nobody = spawn_as(&mut world, "tenant", beside(AgentId([9; 32])));
@@ -583,4 +586,70 @@ fn a_document_that_is_no_policy_changes_nothing() {
     let document = rules(7).into_bytes();
     world.command(OwnerCommand::SetPolicy { name: name("p"), document });
     assert_eq!(world.fabric.policies().count(), 1);
+}
+
+#[test]
+fn agents_of_more_dimensions_are_bound_by_the_same_balls_and_those_of_fewer_refused_by_name() {
+    let mut world = planets();
+    world.offer_all("earth.1 luna.1 mars.1");
+    let mars = r#"{"region":"mars"}"#;
+    declare(&mut world, "core", &rule("near-core", r#"{"within":{"of":"core","delta_micro":500000}}"#));
+    declare(
+        &mut world,
+        "home",
+        &rule("near-mars", &format!(r#"{{"within":{{"of":{mars},"delta_micro":300000}}}}"#)),
+    );
+    declare(
+        &mut world,
+        "off",
+        &rule("off-mars", &format!(r#"{{"beyond":{{"of":{mars},"delta_micro":300000}}}}"#)),
+    );
+    let wide = |position: Position, last: i64| {
+        let mut wide = position.widened(64);
+        wide.0[63] = last;
+        wide
+    };
+    let order = |policy: &str, position: Position| {
+        let spec = AgentSpec { position: Some(position), ..unordered("earth", policy) };
+        Operation::SpawnAgent(Box::new(spec))
+    };
+    let (core, mars) = (Position::origin(8), place(&world, "mars"));
+    // A sixteenth of the way to the edge is 0.13 from the core, a half is 1.1.
+    let (little, far) = (1 << 36, 1 << 39);
+    for (policy, position, broken) in [
+        ("core", wide(core.clone(), little), None),
+        ("core", wide(core.clone(), far), Some("near-core")),
+        ("home", wide(mars.clone(), 0), None),
+        ("home", wide(mars.clone(), little), None),
+        ("home", wide(core.clone(), 0), Some("near-mars")),
+        ("off", wide(core.clone(), little), None),
+        ("off", wide(mars.clone(), 0), Some("off-mars")),
+        ("off", wide(mars.clone(), 1 << 30), Some("off-mars")),
+        // Nothing can be said of fewer.
+        ("core", Position(vec![0; 4]), Some("near-core")),
+        ("off", Position(vec![0; 4]), Some("off-mars")),
+    ] {
+        let applied = world.clone().one(key("tenant"), order(policy, position.clone()));
+        match broken {
+            None => drop(first(&applied.receipts, ReceiptKind::AgentSpawned)),
+            Some(broken) => {
+                let text = reason(&applied.receipts);
+                assert!(text.contains(policy) && text.contains(broken), "{position:?}: {text}");
+            }
+        }
+    }
+    // What circuits are to show is of the agent's dimension.
+    for dimension in [8, 64] {
+        let (_, bound) = world.fabric.policy_of(&unordered("earth", "home"), dimension);
+        assert_eq!(bound.rules[0].center, mars.clone().widened(dimension));
+    }
+    // Who is where it must not be any more is led back in all its dimensions.
+    let spec = AgentSpec { position: Some(wide(core, far)), ..unordered("earth", "default") };
+    let id = spawn_as(&mut world, "tenant", spec);
+    let document = r#"{"binds":"all","constraints":[{"name":"near","rule":{"within":{"of":"core","delta_micro":300000}}}]}"#;
+    declare(&mut world, "all-near", document);
+    for _ in 0..6 * BEATS {
+        world.idle();
+    }
+    assert!(is_within(&at(&world, &id), &Position::origin(64), within(300_000)).unwrap());
 }

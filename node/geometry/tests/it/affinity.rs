@@ -2,7 +2,10 @@
 
 use phalanx_geometry::{
     Ball, Curvature, Error, Point,
-    affinity::{CENTERS_APART, CLUSTER_RADIUS, MARGIN, SEMANTIC_LEN_MAX, Work, position, tenant_center},
+    affinity::{
+        CENTERS_APART, CLUSTER_RADIUS, MARGIN, SEMANTIC_LEN_MAX, SHELL_STEP, Work, candidates, position,
+        position_of_skills, tenant_center,
+    },
 };
 use phalanx_types::{Name, agent::Position, job::SKILLS_MAX};
 use proptest::prelude::*;
@@ -207,6 +210,34 @@ fn work_is_drawn_towards_its_data() {
             let [work, elsewhere] = [own, other].map(|region| at(&few, region));
             assert!(apart(&work, &carried(own)) < apart(&elsewhere, &carried(own)) - 0.05);
         }
+    }
+}
+
+#[test]
+fn what_only_has_skills_is_placed_by_them_and_may_have_many() {
+    for center in centers(8, 3) {
+        let few = skills(0, SKILLS_MAX);
+        let places = [position_of_skills(&center, &few), position(&center, &only(&few))];
+        assert_eq!(places[0], places[1]);
+        assert_eq!(position_of_skills(&center, &BTreeSet::new()), position(&center, &only(&BTreeSet::new())));
+        let many = position_of_skills(&center, &skills(0, 2 * SKILLS_MAX)).unwrap();
+        assert!((apart(&many, &center) - 0.4).abs() < ROUNDING);
+    }
+    assert!(position_of_skills(&Position(vec![1 << 40; 8]), &skills(0, 1)).is_err());
+}
+
+#[test]
+fn candidates_lie_on_shells_about_a_point_and_carry_a_tenants_name() {
+    let (t, u) = (name("t".into()), name("u".into()));
+    let about = Point::at(&[0.0, 1.0, 0.0, 2.0, 0.0, 0.0, 0.0, 0.0], 1.5).unwrap();
+    let of = |tenant| candidates(&about, tenant, 2.0, 3).collect::<Result<Vec<_>, _>>().unwrap();
+    let (all, place) = (of(&t), about.to_position().unwrap());
+    assert_eq!(all, of(&t));
+    assert_ne!(all, of(&u));
+    assert_eq!(all.iter().collect::<BTreeSet<_>>().len(), all.len());
+    for (n, candidate) in all.iter().enumerate() {
+        let radius = 2.0 + SHELL_STEP * (n * 3 / all.len()) as f64;
+        assert!((apart(candidate, &place) - radius).abs() < ROUNDING, "{n}");
     }
 }
 

@@ -63,6 +63,22 @@ proptest! {
         }
         prop_assert_eq!(mean, plain);
     }
+
+    #[test]
+    fn what_is_merged_is_as_if_it_had_been_put_in(members in members(), at in any::<prop::sample::Index>()) {
+        let dimension = members[0].0.0.len();
+        let of = |members: &[(Position, u64)]| {
+            let mut mean = Mean::new(dimension).unwrap();
+            for (position, weight) in members {
+                mean.insert(position, *weight).unwrap();
+            }
+            mean
+        };
+        let (head, tail) = members.split_at(at.index(members.len()));
+        let mut merged = of(head);
+        merged.merge(&of(tail)).unwrap();
+        prop_assert_eq!(merged, of(&members));
+    }
 }
 
 #[test]
@@ -83,6 +99,11 @@ fn the_heaviest_mean_at_the_edge_still_fits() {
     let edge = Position(vec![(1 << 40) - (1 << 16), 0]);
     mean.insert(&edge, MEAN_WEIGHT_MAX).unwrap();
     assert_eq!(mean.insert(&edge, 1), Err(Error::TooHeavy));
+    let mut one = Mean::new(2).unwrap();
+    one.insert(&edge, 1).unwrap();
+    assert_eq!(mean.merge(&one), Err(Error::TooHeavy));
+    let other = Error::DimensionMismatch { expected: 2, found: 3 };
+    assert_eq!(mean.merge(&Mean::new(3).unwrap()), Err(other));
     let found = mean.position().unwrap();
     assert!((found.0[0] - edge.0[0]).abs() <= 1, "{found:?}");
     assert_eq!(

@@ -39,11 +39,13 @@ fn a_picture_has_every_mark_and_no_label_breaks_it() {
         mark("<script>\"&", 1.0, Kind::Dot),
         mark("focus", 0.5, Kind::Focus),
         mark("earth.<1>", 0.0, Kind::Worker),
+        mark("job", 0.8, Kind::Job),
     ];
     let line = |from, to, is_route| Line { from, to, is_route };
     let text = svg(&marks, &[line(0, 1, false), line(0, 2, true), line(0, 9, true)]).unwrap();
     assert!(text.starts_with("<svg ") && text.ends_with("</svg>\n"));
-    assert_eq!((text.matches("<circle").count(), text.matches("<polyline").count()), (4, 2));
+    assert_eq!((text.matches("<circle").count(), text.matches("<polyline").count()), (5, 2));
+    assert_eq!(text.matches("r=\"2\" fill=\"#a3a\"").count(), 1);
     assert_eq!((text.matches("<rect").count(), text.matches("stroke-dasharray").count()), (1, 1));
     assert!(text.contains("&lt;script&gt;&quot;&amp;") && !text.contains("<script"));
     assert!(!text.contains("NaN"));

@@ -16,6 +16,7 @@
 
 pub(crate) mod check;
 mod keeper;
+mod path;
 mod stored;
 mod witness;
 

@@ -24,14 +24,14 @@ pub enum WitnessError {
     None(String),
 }
 
-fn none<T>(what: impl Into<String>) -> Result<T, WitnessError> {
+pub(super) fn none<T>(what: impl Into<String>) -> Result<T, WitnessError> {
     Err(WitnessError::None(what.into()))
 }
 
 /// What proofs are made of, read from a store while a ledger may be writing to it: what a
 /// checkpoint has does not change any more.
 #[derive(Debug)]
-pub struct Witnesses<'a, K: Kv>(&'a K);
+pub struct Witnesses<'a, K: Kv>(pub(super) &'a K);
 
 impl<'a, K: Kv> Witnesses<'a, K> {
     /// Over a store.
@@ -135,7 +135,7 @@ impl<'a, K: Kv> Witnesses<'a, K> {
         Ok(bound)
     }
 
-    fn audit(&self, number: CheckpointNumber) -> Result<StoredAudit, WitnessError> {
+    pub(super) fn audit(&self, number: CheckpointNumber) -> Result<StoredAudit, WitnessError> {
         let found = get_value(self.0, Cf::Audit, &number_key(number.0))?;
         found.map_or_else(|| none(format!("there is no audit tree of the checkpoint {number}")), Ok)
     }

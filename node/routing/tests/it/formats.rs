@@ -6,11 +6,11 @@ use phalanx_routing::{
     HOPS_MAX, NEIGHBOURS_TOLD_MAX, TRIP_MS_MAX,
     wire::{
         ANSWER_BYTES_MAX, Answer, Arrived, DIRECTED_BYTES_MAX, Directed, Failure, FlatWire, Held, Hosted,
-        Outcome, Question, Refused, TOLD_BYTES_MAX, Told, ToldNeighbour,
+        JOBS_MAX, Outcome, Question, Refused, TOLD_BYTES_MAX, Told, ToldNeighbour,
     },
 };
 use phalanx_types::{
-    Name, PublicKey,
+    Height, JobId, Name, PublicKey,
     agent::{DIMENSION_DEFAULT, Position},
 };
 use proptest::prelude::*;
@@ -69,6 +69,9 @@ fn the_largest_of_each_fits_and_one_more_is_refused() {
     changed(|d| d.header.at = u16::MAX);
     changed(|d| d.left_ms += 1);
     changed(|d| d.question = Question::Beats(vec![0; phalanx_routing::CONTENT_BYTES_MAX + 1]));
+    changed(|d| {
+        d.question = Question::HandOver { height: Height(1), jobs: vec![JobId([1; 32]); JOBS_MAX + 1] }
+    });
 }
 
 #[test]

@@ -75,8 +75,8 @@ pub enum Kind {
         /// Millionths, from 1 to 1000000.
         limit: u32,
     },
-    /// Sets the goals that placement weighs: four parts in millionths that sum
-    /// to 1000000.
+    /// Sets the goals, by which nothing is decided yet: four parts in millionths
+    /// that sum to 1000000.
     SetOptimisation {
         /// Latency and throughput.
         #[arg(long, value_name = "MILLIONTHS")]

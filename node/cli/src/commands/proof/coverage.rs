@@ -116,9 +116,11 @@ impl Document {
                     self.name
                 ));
             };
+            // The agent's dimension is that of what binds it.
+            let dimension = bound.center.0.len();
             let is_same = bound.selector == selector
                 && reach.is_ok_and(|reach| reach == bound.reach)
-                && center.is_none_or(|center| center == bound.center);
+                && center.is_none_or(|center| center.widened(dimension) == bound.center);
             (!is_same).then(|| format!("{name}: it says something else in {}", self.name))
         })
     }

@@ -113,7 +113,7 @@ impl Keys {
                 Ok(Provenance::Ceremony { .. }) => {
                     "is a key of a ceremony, which is never overwritten: move it away yourself"
                 }
-                Err(_) => "is no key file: move it away yourself",
+                Err(_) => "is no key file, or a damaged one: move it away yourself",
             };
             return Err(Failure::because(Code::Refused, format!("{shown} {reason}")));
         }

@@ -15,6 +15,7 @@ mod verify;
 mod witness;
 
 pub use coverage::FILE as COVERAGE;
+pub use verify::checkpoint as read_checkpoint;
 
 use crate::{
     home::Home,

@@ -61,6 +61,12 @@ pub fn run(home: &Home, format: Format, args: &Args) -> Result<Code> {
             "at the checkpoint {checkpoint} no agent is bound by a rule of the policy {policy} that circuits can \
              show (within, beyond)"
         );
+        if format == Format::Json {
+            // A node that proves tells this from a failure.
+            let (policy, agents) = (args.policy.clone(), Vec::new());
+            let nobody = Coverage { policy, checkpoint, bound: Vec::new(), agents };
+            format.print(String::new, serde_json::to_value(&nobody)?);
+        }
         return Err(Failure::because(Code::Refused, reason));
     }
     fs::create_dir_all(out).with_context(|| format!("{} cannot be made", out.display()))?;

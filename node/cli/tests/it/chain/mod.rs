@@ -5,9 +5,11 @@ mod changes;
 mod endpoints;
 mod obeying;
 mod outages;
+mod proof_keys;
 mod secrets;
 mod spent;
 mod verified;
 mod world;
 
-pub use world::contracts;
+pub use proof_keys::call_of;
+pub use world::{Chained, anvil, contracts};

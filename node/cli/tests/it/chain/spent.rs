@@ -39,8 +39,7 @@ async fn a_proof_is_spent_once_under_the_owners_key_and_an_anchored_root() {
     let witness = path("witness.json");
     let asked = ["proof", "witness", "position", agent, "--out", &witness];
     done(&[&asked[..], &["--checkpoint", &after.to_string()]].concat());
-    let config: toml::Table = fs::read_to_string(home.join("config.toml")).unwrap().parse().unwrap();
-    let verifier = config["chain"]["verifier"].as_str().unwrap().to_owned();
+    let verifier = chained.verifier().to_string();
     let prove = |name: &str, words: &[&str]| {
         let file = path(name);
         let own = ["--unclaimed", "--center", "0,0,0,0,0,0,0,0", "--within", "17"];

@@ -5,7 +5,7 @@ use phalanx_devnet::{Anvil, anvil_in};
 use phalanx_governance::{
     Address, Signer,
     address::Wei,
-    contracts::{ChainCommand, Deployment},
+    contracts::{ChainCommand, CircuitKey, Deployment, ProofVerifier},
     keys::DevKeys,
     rpc::{Chain, HttpEndpoint, HttpSettings, Transport},
     safe::{
@@ -14,7 +14,7 @@ use phalanx_governance::{
     },
     submit::account::{Account, TxPayload},
 };
-use phalanx_types::Genesis;
+use phalanx_types::{Genesis, Hash};
 use serde_json::{Value, json};
 use std::{
     path::{Path, PathBuf},
@@ -142,6 +142,20 @@ impl Chained {
         let data = safe.exec_calldata(&file, at).await.unwrap();
         let receipt = payer.run(&TxPayload::call(self.safe, data)).await.unwrap();
         safe.check_executed(&file, &receipt).unwrap();
+    }
+
+    /// The contract that verifies proofs, as the settings of a node name it.
+    pub fn verifier(&self) -> Address {
+        let path = self.mesh.home(0).join("config.toml");
+        let config: toml::Table = std::fs::read_to_string(path).unwrap().parse().unwrap();
+        config["chain"]["verifier"].as_str().unwrap().parse().unwrap()
+    }
+
+    /// The key of a circuit that this contract has.
+    pub async fn key(&self, circuit: &Hash) -> Option<CircuitKey> {
+        let chain = connect(&self.url).await;
+        let at = chain.tip().await.unwrap().number;
+        ProofVerifier::new(chain, self.verifier()).key(circuit, at).await.unwrap()
     }
 
     pub async fn status(&self, index: usize) -> Value {

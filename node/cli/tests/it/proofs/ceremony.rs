@@ -1,7 +1,11 @@
 //! A real ceremony, run by snarkjs over what the command exports.
 
 use super::workshop::Workshop;
-use crate::support::stderr;
+use crate::{
+    chain::{Chained, anvil, call_of},
+    support::stderr,
+};
+use phalanx_types::Hash;
 use serde_json::{Value, json};
 use std::process::Command;
 
@@ -14,9 +18,9 @@ fn snarkjs(shop: &Workshop, line: &str) -> String {
     text
 }
 
-#[test]
+#[tokio::test(flavor = "multi_thread")]
 #[ignore = "slow: runs a ceremony in snarkjs, which scripts/test --slow names by PHALANX_SNARKJS"]
-fn keys_of_a_ceremony_prove_verify_and_are_kept_slow() {
+async fn keys_of_a_ceremony_prove_verify_are_kept_and_are_set_with_its_transcript_on_chain_slow() {
     let shop = Workshop { folder: tempfile::tempdir().unwrap() };
     let r1cs = shop.proof(&["r1cs", "position-2"]);
     std::fs::write(shop.path("c.r1cs"), r1cs.stdout).unwrap();
@@ -43,7 +47,7 @@ fn keys_of_a_ceremony_prove_verify_and_are_kept_slow() {
 
     let proof = shop.proven("p.json", 1);
     let (told, code) = shop.json(&["verify", &proof]);
-    let hash = phalanx_types::Hash::sha3(shop.read("transcript").as_bytes());
+    let hash = Hash::sha3(shop.read("transcript").as_bytes());
     assert_eq!(code, 0);
     assert_eq!(told["proofs"][0]["trusted"]["provenance"], json!({"CEREMONY": {"transcript": hash}}));
     let (call, _) = shop.json(&["export", "--format", "solidity", &proof]);
@@ -54,4 +58,31 @@ fn keys_of_a_ceremony_prove_verify_and_are_kept_slow() {
     let out = shop.path("out");
     assert_eq!(shop.json(&["export", "--format", "snarkjs", &proof, "--out", &out]).1, 0);
     assert!(snarkjs(&shop, "groth16 verify vk.json out/public.json out/proof.json").contains("OK!"));
+
+    // The owner's Safe sets the key on a chain, which then tells the transcript's hash to everybody.
+    let anvil = anvil(&["--block-time", "1"]);
+    let chained = Chained::dev(&anvil.url()).await;
+    let circuit: Hash = call["arguments"][0].as_str().unwrap().trim_start_matches("0x").parse().unwrap();
+    assert_eq!(chained.key(&circuit).await, None);
+    let verifier = chained.verifier().to_string();
+    chained.call(call_of(&shop, &proof, &verifier)).await;
+    let kept = chained.key(&circuit).await.unwrap();
+    assert_eq!(kept.transcript, hash);
+    let anchor = chained.deployment.anchor.to_string();
+    let asked = ["verify", &proof, "--rpc", &anvil.url(), "--anchor", &anchor, "--verifier", &verifier];
+    let (told, code) = shop.json(&[&asked[..], &["--against-contract"]].concat());
+    assert_eq!((code, told["proofs"][0]["on_chain"].is_object()), (0, true), "{told}");
+    // Whoever has another transcript in hand is told that it is not the one.
+    shop.write("another", "who took part, as somebody else tells it");
+    std::fs::rename(shop.path("proof-keys"), shop.path("first-keys")).unwrap();
+    let words = ["import-zkey", "position-2", &shop.path("c1.zkey"), "--transcript", &shop.path("another")];
+    assert!(shop.proof(&words).status.success());
+    let again = shop.proven("again.json", 2);
+    let asked = ["verify", &again, "--rpc", &anvil.url(), "--anchor", &anchor, "--verifier", &verifier];
+    let (told, code) = shop.json(&[&asked[..], &["--against-contract"]].concat());
+    assert_eq!(code, 3, "{told}");
+    assert!(
+        told["proofs"][0]["reason"].as_str().unwrap().contains("another ceremony's transcript"),
+        "{told}"
+    );
 }

@@ -6,4 +6,4 @@ mod keys;
 mod policies;
 mod proving;
 mod verifying;
-mod workshop;
+pub mod workshop;

@@ -170,7 +170,8 @@ fn points_and_numbers_that_are_none_are_refused_as_such() {
     // Keys: cut off, and with something behind them.
     for name in ["position-2.vk", "position-2.pk"] {
         let key = std::fs::read(shop.path(&format!("proof-keys/{name}"))).unwrap();
-        for damaged in [&key[..key.len() - 1], &key[..key.len() / 2], &[&key[..], &[0]].concat()] {
+        let longer = [&key[..], &[0]].concat();
+        for damaged in [&key[..40], &key[..key.len() / 2], &key[..key.len() - 1], &longer] {
             let keys = shop.path("damaged-keys");
             std::fs::create_dir_all(&keys).unwrap();
             std::fs::write(shop.path(&format!("damaged-keys/{name}")), damaged).unwrap();
