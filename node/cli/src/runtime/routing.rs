@@ -29,7 +29,7 @@ pub fn members(fabric: &Fabric) -> Members {
         fabric.validators().map(|(_, v)| (v.entry.network_key, &v.entry.region)).collect();
     let home = |key: &PublicKey| {
         let place = regions.get(key).and_then(|region| fabric.place(region));
-        place.cloned().unwrap_or_else(|| Position::origin(DIMENSION_DEFAULT))
+        place.cloned().unwrap_or_else(|| Position::origin(DIMENSION_DEFAULT)).narrowed(DIMENSION_DEFAULT)
     };
     let admitted = fabric.admitted(super::now());
     Members { homes: admitted.keys().map(|key| (*key, home(key))).collect() }
