@@ -85,7 +85,9 @@ impl fmt::Display for Unheeded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { path, found, allowed } = self;
         match allowed {
-            Some(allowed) => write!(f, "`{path}` is {found}, and no mesh carries that out yet: {allowed} is allowed"),
+            Some(allowed) => {
+                write!(f, "`{path}` is {found}, and no mesh carries that out yet: {allowed} is allowed")
+            }
             None => write!(f, "`{path}` is {found}: kept and shown, and nothing is decided by it yet"),
         }
     }

@@ -160,8 +160,9 @@ impl Fabric {
         let about = Point::try_from(place)?;
         let origin = Point::origin(about.dimension())?;
         let shells = affinity::candidates(&about, tenant, SHELL, SHELLS).filter(|found| {
-            let length =
-                found.as_ref().map(|found| Point::try_from(found).and_then(|x| unit_ball().length(&origin, &x)));
+            let length = found
+                .as_ref()
+                .map(|found| Point::try_from(found).and_then(|x| unit_ball().length(&origin, &x)));
             !matches!(length, Ok(Ok(length)) if length > OUTERMOST)
         });
         let mut second = None;

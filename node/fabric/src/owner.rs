@@ -333,8 +333,7 @@ impl Fabric {
                 self.peers.insert(network_key, Peer { label, banned_until: until });
             }
             OwnerCommand::SetPolicy { name, document } => {
-                let (version, curvature) =
-                    (self.settings.policy_version, self.settings.params.curvature_ppm);
+                let (version, curvature) = (self.settings.policy_version, self.settings.params.curvature_ppm);
                 if let Ok(declared) = Declared::read(&document, version, curvature) {
                     self.policies.insert(name, declared);
                     self.bounds.forget();

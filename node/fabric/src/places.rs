@@ -69,7 +69,8 @@ impl WeightFunction for ByDistance<'_> {
     fn weight(&self, voter: &Validator) -> u64 {
         let decay = self.fabric.settings.params.vote_decay_ppm;
         let place = self.fabric.place(&voter.region);
-        let weight = place.and_then(|place| weights::raw_weight(&self.fabric.ball(), decay, place, self.focus).ok());
+        let weight =
+            place.and_then(|place| weights::raw_weight(&self.fabric.ball(), decay, place, self.focus).ok());
         weight.map_or(1, |weight| weight.0)
     }
 }

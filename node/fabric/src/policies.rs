@@ -73,7 +73,8 @@ impl Declared {
                 format!("a policy that is to be proven has at most {RULES_MAX} rules within and beyond"),
             );
         }
-        let reaches = policy.constraints.iter().map(|c| reach_of(curvature_ppm, &c.rule)).collect::<Result<_, _>>();
+        let reaches =
+            policy.constraints.iter().map(|c| reach_of(curvature_ppm, &c.rule)).collect::<Result<_, _>>();
         match reaches {
             Ok(reaches) => Ok(Self { version, policy, reaches }),
             Err(error) => bad("document", error.to_string()),

@@ -196,8 +196,9 @@ fn a_genesis_is_described_by_the_settings_that_make_it() {
         (twins, "mode = \"federated\""),
     ] {
         for verification in ["\"none\"", "\"sample\"\nfraction = 0.000007", "\"full_audit\""] {
-            let config =
-                toml(&format!("[orchestration]\n{orchestration}\n[verification]\nlevel = {verification}\n[geometry]\ncurvature = 2.5\ndimension = 64"));
+            let config = toml(&format!(
+                "[orchestration]\n{orchestration}\n[verification]\nlevel = {verification}\n[geometry]\ncurvature = 2.5\ndimension = 64"
+            ));
             let config = config.unwrap();
             let genesis = Genesis {
                 mesh: Hash([1; 32]),

@@ -4,7 +4,11 @@ use crate::{
     policies::{at, checkpoint, declare, distance, place, planets_with, spawn_as, unordered},
     world::{World, agent, count, job, key, name, refusal},
 };
-use phalanx_types::{AgentSpec, Operation, ReceiptKind, agent::Position, params::{DIMENSIONS, Mode}};
+use phalanx_types::{
+    AgentSpec, Operation, ReceiptKind,
+    agent::Position,
+    params::{DIMENSIONS, Mode},
+};
 
 fn world(curvature_ppm: u32, dimension: u16) -> World {
     let mut world = planets_with(|genesis| {
@@ -114,18 +118,16 @@ fn all_places_have_the_meshs_dimensions() {
         assert_ne!(at(&world, &id), first);
         // Agents draw the focus, and who is ordered to a place of eight coordinates is there.
         let ordered = Position(vec![1 << 38, 0, 0, 0, 0, 0, 0, 0]);
-        let id = spawn_as(
-            &mut world,
-            "tenant",
-            AgentSpec { position: Some(ordered.clone()), ..agent("mars") },
-        );
+        let id =
+            spawn_as(&mut world, "tenant", AgentSpec { position: Some(ordered.clone()), ..agent("mars") });
         assert_eq!(at(&world, &id), ordered.widened(wide));
         checkpoint(&mut world);
         let focus = world.fabric.focus().unwrap();
         assert!(focus.0.len() == wide && *focus != Position::origin(wide));
         assert!(weights(&world).into_iter().collect::<std::collections::BTreeSet<_>>().len() > 1);
         // Another one goes to Mars by steps.
-        let migrated = world.one(key("tenant"), Operation::MigrateAgent { agent: id, worker: name("luna.1") });
+        let migrated =
+            world.one(key("tenant"), Operation::MigrateAgent { agent: id, worker: name("luna.1") });
         assert_eq!(count(&migrated.receipts, ReceiptKind::AgentMigrated), 1);
         for _ in 0..20 {
             world.idle();

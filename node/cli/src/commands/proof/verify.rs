@@ -57,7 +57,7 @@ pub struct Args {
     #[arg(long, value_name = "FILE", conflicts_with = "snarkjs")]
     policy: Option<PathBuf>,
     /// The curvature of the mesh, in which that document's lengths are.
-    #[arg(long, value_name = "K", default_value_t = 1.0, requires = "policy")]
+    #[arg(long, value_name = "K", default_value_t = 1.0, requires = "policy", allow_hyphen_values = true)]
     curvature: f64,
     #[command(flatten)]
     on_chain: OnChainArgs,
