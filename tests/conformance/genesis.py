@@ -61,4 +61,6 @@ def params_hold_together(p):
     for name, least in (("beat_operations_max", 64), ("checkpoint_beats", 1), ("heartbeat_misses_max", 1),
                         ("propose_timeout_ms", 10), ("vote_timeout_ms", 10)):
         require(p[name] >= least, name)
+    require(250_000 <= p["curvature_ppm"] <= 4_000_000, "curvature_ppm")
+    require(p["dimension"] in (8, 64, 512), "dimension")
     require(sum(p["optimisation"].values()) == 1_000_000, "optimisation")

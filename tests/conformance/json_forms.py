@@ -8,7 +8,7 @@ PARAMS = {"beat_interval_ms": 50, "idle_beat_ms": 1000, "clock_bound_ms": 500, "
           "gap_ms": 2000, "propose_timeout_ms": 600, "vote_timeout_ms": 300, "round_step_ms": 300,
           "beat_bytes_max": 2097152, "beat_operations_max": 8192, "checkpoint_beats": 32, "expiry_max_ms": 600000,
           "heartbeat_misses_max": 2, "lease_ms": 30000, "spillover_hops_max": 3, "evidence_beats_max": 10000,
-          "vote_decay_ppm": 1000000,
+          "vote_decay_ppm": 1000000, "curvature_ppm": 1000000, "dimension": 8,
           "optimisation": {"performance_ppm": 400000, "cost_ppm": 200000, "reliability_ppm": 300000,
                            "sustainability_ppm": 100000}}
 

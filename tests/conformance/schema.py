@@ -37,7 +37,7 @@ Params        { beat_interval_ms: u32, idle_beat_ms: u32, clock_bound_ms: u32, m
                 propose_timeout_ms: u32, vote_timeout_ms: u32, round_step_ms: u32, beat_bytes_max: u32,
                 beat_operations_max: u32, checkpoint_beats: u32, expiry_max_ms: u32, heartbeat_misses_max: u32,
                 lease_ms: u32, spillover_hops_max: u8, evidence_beats_max: u32, vote_decay_ppm: u32,
-                optimisation: OptimisationWeights }
+                curvature_ppm: u32, dimension: u16, optimisation: OptimisationWeights }
 OptimisationWeights { performance_ppm: u32, cost_ppm: u32, reliability_ppm: u32, sustainability_ppm: u32 }
 Scope         enum { mesh, shard { shard: name } }
 OwnerCommand  enum { pause { scope: Scope }, resume { scope: Scope }, set_shard { shard: ShardSpec },

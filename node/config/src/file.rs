@@ -89,12 +89,12 @@ impl MomConfig {
     #[must_use]
     pub fn problems_of_founding(&self, text: &str, format: Format, file: &str) -> Option<Problems> {
         let tree = format.read(text).unwrap_or(Tree { span: 0..0, shape: Shape::Table(Vec::new()) });
-        let found = |Unheeded { path, found, in_effect }: Unheeded| {
+        let found = |Unheeded { path, found, allowed }: Unheeded| {
             let keys: Vec<&str> = path.split('.').collect();
             Some(Found {
                 span: deepest(&tree, &keys).1.span.clone(),
                 fault: Fault::NotCarriedOut { path: path.to_owned(), found },
-                allowed: Some(in_effect?),
+                allowed: Some(allowed?),
                 help: None,
             })
         };

@@ -1,13 +1,13 @@
 //! What a mesh is founded with, and what its genesis does not carry.
 
 use crate::{
-    Decimal, DecimalError, Geometry, Label, MomConfig, OptimizationGoals, Orchestration, Receipts,
+    Decimal, DecimalError, Geometry, Kappa, Label, MomConfig, OptimizationGoals, Orchestration, Receipts,
     Verification,
 };
 use phalanx_types::{
     Genesis, Name, PublicKey, Validator,
     owner::OptimisationWeights,
-    params::{self, Mode, Params},
+    params::{self, CURVATURE_PPM, DIMENSIONS, Mode, Params},
 };
 use serde::Serialize;
 use std::{
@@ -75,17 +75,19 @@ pub struct Unheeded {
     pub path: &'static str,
     /// What the file says.
     pub found: String,
-    /// What is done instead, where neither the genesis document nor the nodes' own
-    /// settings carry it; none where the mesh keeps it and decides nothing by it.
+    /// What a mesh can be founded with instead; none where the mesh keeps it and decides
+    /// nothing by it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub in_effect: Option<String>,
+    pub allowed: Option<String>,
 }
 
 impl fmt::Display for Unheeded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { path, found, in_effect } = self;
-        match in_effect {
-            Some(is) => write!(f, "`{path}` is {found}, but a genesis does not carry it: {is} is in effect"),
+        let Self { path, found, allowed } = self;
+        match allowed {
+            Some(allowed) => {
+                write!(f, "`{path}` is {found}, and no mesh carries that out yet: {allowed} is allowed")
+            }
             None => write!(f, "`{path}` is {found}: kept and shown, and nothing is decided by it yet"),
         }
     }
@@ -107,6 +109,11 @@ impl MomConfig {
                 reliability: Decimal::from_ppm(weights.reliability_ppm)?,
                 sustainability: Decimal::from_ppm(weights.sustainability_ppm)?,
             },
+            geometry: Geometry {
+                curvature: Kappa::from_ppm(genesis.params.curvature_ppm)?,
+                dimension: genesis.params.dimension,
+                ..Geometry::default()
+            },
             verification: Verification::of(genesis.verification)?,
             ..Self::default()
         })
@@ -123,12 +130,12 @@ impl MomConfig {
             reliability_ppm: goals.reliability.ppm(),
             sustainability_ppm: goals.sustainability.ppm(),
         };
-        Params { optimisation, ..Params::default() }
+        let Geometry { curvature, dimension, routing_algorithm: _ } = self.geometry;
+        Params { optimisation, curvature_ppm: curvature.ppm(), dimension, ..Params::default() }
     }
 
-    /// The settings that change nothing: those that neither the genesis document nor the
-    /// settings of each node carry and that differ from what is in effect, and goals that
-    /// are not those by default. Whoever founds a mesh tells them, and refuses the former
+    /// The settings that change nothing: those that no mesh carries out, and goals that are
+    /// not those by default. Whoever founds a mesh tells them, and refuses the former
     /// (see [`MomConfig::problems_of_founding`]).
     #[must_use]
     pub fn unheeded(&self) -> Vec<Unheeded> {
@@ -140,27 +147,32 @@ impl MomConfig {
             ("optimization_goals.sustainability", goals.sustainability, usual.sustainability),
         ];
         let kept = goals.into_iter().filter(|(_, found, usual)| found != usual);
-        let kept = kept.map(|(path, found, _)| Unheeded { path, found: found.to_string(), in_effect: None });
-        let is = Geometry::default();
+        let kept = kept.map(|(path, found, _)| Unheeded { path, found: found.to_string(), allowed: None });
+        let mut refused = Vec::new();
+        let mut refuse = |path, found: String, allowed: String| {
+            refused.push(Unheeded { path, found, allowed: Some(allowed) });
+        };
         // The routing algorithm is in the settings of each node.
         let Geometry { curvature, dimension, routing_algorithm: _ } = self.geometry;
-        let mut all = vec![
-            ("geometry.curvature", curvature.to_string(), is.curvature.to_string()),
-            ("geometry.dimension", dimension.to_string(), is.dimension.to_string()),
-        ];
+        if !CURVATURE_PPM.contains(&curvature.ppm()) {
+            let [least, most] = [CURVATURE_PPM.start(), CURVATURE_PPM.end()].map(|ppm| Kappa::clamped(*ppm));
+            refuse("geometry.curvature", curvature.to_string(), format!("{least} to {most}"));
+        }
+        if !DIMENSIONS.contains(&dimension) {
+            refuse("geometry.dimension", dimension.to_string(), DIMENSIONS.map(|n| n.to_string()).join(", "));
+        }
         if let Verification::Sample { receipts, .. } = self.verification {
             let Receipts { placement, lifecycle, scaling } = receipts;
-            let yes = true.to_string();
-            all.extend([
-                ("verification.receipts.placement", placement.to_string(), yes.clone()),
-                ("verification.receipts.lifecycle", lifecycle.to_string(), yes.clone()),
-                ("verification.receipts.scaling", scaling.to_string(), yes),
-            ]);
+            let kinds = [
+                ("verification.receipts.placement", placement),
+                ("verification.receipts.lifecycle", lifecycle),
+                ("verification.receipts.scaling", scaling),
+            ];
+            for (path, found) in kinds.into_iter().filter(|(_, is_made)| !is_made) {
+                refuse(path, found.to_string(), true.to_string());
+            }
         }
-        let differing = all.into_iter().filter(|(_, found, in_effect)| found != in_effect);
-        let carried_by_none =
-            differing.map(|(path, found, is)| Unheeded { path, found, in_effect: Some(is) });
-        kept.chain(carried_by_none).collect()
+        kept.chain(refused).collect()
     }
 }
 

@@ -182,8 +182,9 @@ impl Fabric {
 
     /// Takes an agent into the means of places, or out of them.
     fn weigh_agent(&mut self, agent: &Agent, is_in: bool) {
+        let dimension = self.dimension();
         if let Some(region) = self.region_of(agent) {
-            self.index.weigh_agent(agent, &region, is_in);
+            self.index.weigh_agent(agent, &region, dimension, is_in);
         }
     }
 

@@ -13,8 +13,11 @@
 //! - **H4** Jobs and workers have places too. They follow from what is kept: a job's is off
 //!   its tenant's home in its shard by the skills that it asks for, a worker's is off its
 //!   region's place by its capabilities.
+//!
+//! All lengths here are those of curvature 1, also in a mesh of another: there regions are
+//! further apart or nearer, and what lies about a home is as large as ever.
 
-use crate::{Fabric, Phase, Refusal, admission::bad, places::ball, state::Agent};
+use crate::{Fabric, Phase, Refusal, admission::bad, places::unit_ball, state::Agent};
 use phalanx_geometry::{
     Curvature, Error, Point, Reach,
     affinity::{self, CLUSTER_RADIUS, MARGIN},
@@ -72,7 +75,7 @@ impl Fabric {
     /// home is where it is.
     pub(crate) fn view_of(&self, agent: &Agent, region: &Name) -> Option<(&Position, &Position)> {
         let (home, place) = (self.home_of(&agent.spec.tenant, region)?, self.place(region)?);
-        let length = ball().distance(&agent.position, home).ok()?;
+        let length = unit_ball().distance(&agent.position, home).ok()?;
         (length.to_f64() <= HOME_RADIUS).then_some((home, place))
     }
 
@@ -157,8 +160,9 @@ impl Fabric {
         let about = Point::try_from(place)?;
         let origin = Point::origin(about.dimension())?;
         let shells = affinity::candidates(&about, tenant, SHELL, SHELLS).filter(|found| {
-            let length =
-                found.as_ref().map(|found| Point::try_from(found).and_then(|x| ball().length(&origin, &x)));
+            let length = found
+                .as_ref()
+                .map(|found| Point::try_from(found).and_then(|x| unit_ball().length(&origin, &x)));
             !matches!(length, Ok(Ok(length)) if length > OUTERMOST)
         });
         let mut second = None;

@@ -20,7 +20,7 @@ use crate::{
     Fabric,
     agents::{Ending, note, place},
     homes::{WISHES, translated},
-    places::ball,
+    places::unit_ball,
     policies::Broken,
     receipts::{Drafts, Origin},
     state::Agent,
@@ -92,7 +92,7 @@ impl Fabric {
         home: Option<&Position>,
         at: impl Fn(&Agent) -> Position,
     ) -> Result<Position, Error> {
-        let mut mean = Mean::new(DIMENSION_DEFAULT)?;
+        let mut mean = Mean::new(self.dimension())?;
         if let Some(home) = home {
             mean.insert(home, OWN_REGION_WEIGHT.into())?;
         }
@@ -103,7 +103,7 @@ impl Fabric {
                 Wish::Avoid { .. } => None,
             };
             if let (Some(near), Some(weight)) =
-                (near.filter(|p| p.0.len() == DIMENSION_DEFAULT), wish.weight())
+                (near.filter(|p| p.0.len() == self.dimension()), wish.weight())
             {
                 mean.insert(&near, weight.into())?;
             }
@@ -155,10 +155,19 @@ impl Fabric {
     /// to be, or where the mesh finds best.
     pub(crate) fn spawn_point(&self, spec: &AgentSpec, region: &Name) -> Result<Position, Broken> {
         match &spec.position {
-            Some(ordered) => self.broken(spec, ordered, region).map_or_else(|| Ok(ordered.clone()), Err),
+            Some(ordered) => {
+                // A position of the usual dimension is one in the part that has it; of another
+                // dimension than the mesh's an agent stays as it is.
+                let is_usual = ordered.0.len() == DIMENSION_DEFAULT;
+                let ordered = ordered.clone().widened(if is_usual { self.dimension() } else { 0 });
+                match self.broken(spec, &ordered, region) {
+                    Some(broken) => Err(broken),
+                    None => Ok(ordered),
+                }
+            }
             None => {
                 let wanted = self.wished_point(spec, region);
-                let wanted = wanted.unwrap_or_else(|_| Position::origin(DIMENSION_DEFAULT));
+                let wanted = wanted.unwrap_or_else(|_| Position::origin(self.dimension()));
                 self.point_for(spec, &wanted, region)
             }
         }
@@ -348,7 +357,7 @@ impl Fabric {
         let is_needed = self.taken_ppm(from).is_some_and(|taken| taken >= CROWDED_PPM)
             && self.taken_ppm(to).is_some_and(|taken| taken <= ROOMY_PPM);
         let (Some(center), Some(goal)) = (self.place(from).cloned(), self.place(to).cloned()) else { return };
-        if !is_needed || agent.course.is_some() || agent.position.0.len() != DIMENSION_DEFAULT {
+        if !is_needed || agent.course.is_some() || agent.position.0.len() != self.dimension() {
             return;
         }
         let seen = self.seen(agent);
@@ -372,16 +381,16 @@ impl Fabric {
 /// One step from `x` towards `target`, at most so long.
 fn step(x: &Position, target: &Position, length_max: f64) -> Result<Position, Error> {
     let (from, to) = (Point::try_from(x)?, Point::try_from(target)?);
-    if ball().length(&from, &to)? <= length_max {
+    if unit_ball().length(&from, &to)? <= length_max {
         return Ok(target.clone());
     }
-    ball().step(&from, &to, length_max)?.to_position()
+    unit_ball().step(&from, &to, length_max)?.to_position()
 }
 
 /// Whether `x` is further from its region's place than a dilation takes it on the way to
 /// another one.
 fn is_out(x: &Position, center: &Position, goal: &Position) -> bool {
-    let ball = ball();
+    let ball = unit_ball();
     let length = |to| ball.distance(center, to).map(|length| length.to_f64());
     matches!((length(x), length(goal)), (Ok(out), Ok(between)) if out > OUT * between)
 }
@@ -390,8 +399,8 @@ fn is_out(x: &Position, center: &Position, goal: &Position) -> bool {
 /// little towards `goal`.
 fn dilated(x: &Position, center: &Position, goal: &Position) -> Result<Position, Error> {
     let (x, center) = (Point::try_from(x)?, Point::try_from(center)?);
-    if ball().length(&x, &center)? < STEP_LENGTH / 2.0 {
-        return ball().step(&x, &Point::try_from(goal)?, STEP_LENGTH / 2.0)?.to_position();
+    if unit_ball().length(&x, &center)? < STEP_LENGTH / 2.0 {
+        return unit_ball().step(&x, &Point::try_from(goal)?, STEP_LENGTH / 2.0)?.to_position();
     }
     x.dilated(&center, DILATION)?.to_position()
 }

@@ -110,7 +110,7 @@ impl Fabric {
             {
                 bad("policies", format!("at most {POLICIES_MAX}"))
             }
-            OwnerCommand::SetPolicy { document, .. } => Declared::read(document, 0).map(|_| ()),
+            OwnerCommand::SetPolicy { document, .. } => Declared::read(document, 0, self.settings.params.curvature_ppm).map(|_| ()),
             OwnerCommand::RemovePolicy { name } if !self.policies.contains(name) => {
                 Err(Refusal::Unknown { what: "policy", which: name.to_string() })
             }
@@ -333,7 +333,8 @@ impl Fabric {
                 self.peers.insert(network_key, Peer { label, banned_until: until });
             }
             OwnerCommand::SetPolicy { name, document } => {
-                if let Ok(declared) = Declared::read(&document, self.settings.policy_version) {
+                let (version, curvature) = (self.settings.policy_version, self.settings.params.curvature_ppm);
+                if let Ok(declared) = Declared::read(&document, version, curvature) {
                     self.policies.insert(name, declared);
                     self.bounds.forget();
                 }

@@ -5,7 +5,8 @@
 //!   of validators lasts, and whoever joins has few hand-overs to check.
 //! - **P2** A region's place follows from the agreed latencies, and a latency is agreed by
 //!   more than two thirds of the weight of both its regions: liars with less than half of
-//!   that can make their own region look farther from another, never nearer.
+//!   that can make their own region look farther from another, never nearer. All regions lie
+//!   in the part of the ball that has [`DIMENSION_DEFAULT`] dimensions, however many the mesh has.
 //! - **P3** The focus is the mean of the places of all work that waits or runs; the origin
 //!   when there is none. Agents of a tenant whose home is not the region's place count
 //!   there, as jobs do: nobody weighs more for lying further out.
@@ -24,7 +25,7 @@ use phalanx_types::{
 };
 use std::collections::BTreeSet;
 
-/// Milliseconds of latency that are one unit of length.
+/// Milliseconds of latency that are one unit of length, at the mesh's curvature.
 const UNIT_MS: f64 = 100.0;
 /// The longest length between two regions: what is further away weighs nothing anyway.
 const LENGTH_MAX: f64 = 8.0;
@@ -36,7 +37,9 @@ const MOVES_MAX: usize = 40_000;
 /// Key of the focus; regions have theirs from their names.
 const FOCUS: &str = "";
 
-pub(crate) fn ball() -> Ball {
+/// The ball in which steps, clusters and the homes of tenants have their lengths, whatever
+/// the mesh's curvature is.
+pub(crate) fn unit_ball() -> Ball {
     Ball::new(Curvature::ONE)
 }
 
@@ -66,19 +69,21 @@ impl WeightFunction for ByDistance<'_> {
     fn weight(&self, voter: &Validator) -> u64 {
         let decay = self.fabric.settings.params.vote_decay_ppm;
         let place = self.fabric.place(&voter.region);
-        let weight = place.and_then(|place| weights::raw_weight(&ball(), decay, place, self.focus).ok());
+        let weight =
+            place.and_then(|place| weights::raw_weight(&self.fabric.ball(), decay, place, self.focus).ok());
         weight.map_or(1, |weight| weight.0)
     }
 }
 
 impl Index {
     /// Takes the place of an agent that lives in `region` into the mean of its tenant's
-    /// agents there, or out of it. Positions of other dimensions have no part in it.
-    pub(crate) fn weigh_agent(&mut self, agent: &Agent, region: &Name, is_in: bool) {
-        if agent.position.0.len() != DIMENSION_DEFAULT {
+    /// agents there, or out of it. Positions of other dimensions than the mesh's have no part
+    /// in it.
+    pub(crate) fn weigh_agent(&mut self, agent: &Agent, region: &Name, dimension: usize, is_in: bool) {
+        if agent.position.0.len() != dimension {
             return;
         }
-        let Ok(nothing) = Mean::new(DIMENSION_DEFAULT) else { return };
+        let Ok(nothing) = Mean::new(dimension) else { return };
         let key = (agent.spec.tenant.clone(), region.clone());
         let is_gone = !weigh(self.agent_means.entry(key.clone()).or_insert(nothing), &agent.position, is_in);
         if is_gone {
@@ -111,6 +116,19 @@ fn weigh(mean: &mut Mean, position: &Position, is_in: bool) -> bool {
 }
 
 impl Fabric {
+    /// The ball of the mesh's curvature.
+    #[must_use]
+    pub fn ball(&self) -> Ball {
+        // A genesis whose curvature is none is not taken.
+        Ball::new(Curvature::from_ppm(self.settings.params.curvature_ppm).unwrap_or(Curvature::ONE))
+    }
+
+    /// How many dimensions places have.
+    #[must_use]
+    pub fn dimension(&self) -> usize {
+        self.settings.params.dimension.into()
+    }
+
     /// The place of a region, once there is one.
     #[must_use]
     pub fn place(&self, region: &Name) -> Option<&Position> {
@@ -145,7 +163,7 @@ impl Fabric {
 
     fn put_place(&mut self, key: String, place: Position) -> Result<(), Error> {
         let is_still = match self.places.get(&key) {
-            Some(before) => ball().distance(before, &place)?.to_f64() < STILL,
+            Some(before) => self.ball().distance(before, &place)?.to_f64() < STILL,
             None => false,
         };
         if !is_still {
@@ -170,7 +188,7 @@ impl Fabric {
         let mut points = Vec::with_capacity(regions.len());
         for (index, region) in regions.iter().enumerate() {
             points.push(match self.place(region) {
-                Some(place) => Point::try_from(place)?,
+                Some(place) => Point::try_from(&place.clone().narrowed(DIMENSION_DEFAULT))?,
                 None => placing::beginning(DIMENSION_DEFAULT, index)?,
             });
         }
@@ -180,9 +198,9 @@ impl Fabric {
             (Some(a), Some(b)) => self.length_between(a, b),
             _ => 0.0,
         };
-        placing::relax(&ball(), &mut points, between, rounds.clamp(1, ROUNDS))?;
+        placing::relax(&self.ball(), &mut points, between, rounds.clamp(1, ROUNDS))?;
         for (region, point) in regions.iter().zip(points) {
-            self.put_place(region.to_string(), point.to_position()?)?;
+            self.put_place(region.to_string(), point.to_position()?.widened(self.dimension()))?;
         }
         let gone: Vec<String> = self
             .placed_regions()
@@ -198,7 +216,7 @@ impl Fabric {
 
     /// The mean of all work (P3).
     fn find_focus(&mut self) -> Result<(), Error> {
-        let mut mean = Mean::new(DIMENSION_DEFAULT)?;
+        let mut mean = Mean::new(self.dimension())?;
         for ((tenant, region), agents) in &self.index.agent_means {
             match self.place(region) {
                 Some(place) if self.home_of(tenant, region) != Some(place) => {
@@ -233,13 +251,13 @@ impl Fabric {
         if self.focus().is_none() {
             return voters.iter().map(|v| v.vote_key).collect();
         }
+        let origin = Position::origin(self.dimension());
         let placed = voters.iter().map(|v| {
             let place = self.place(&v.region).cloned();
-            (v.vote_key, place.unwrap_or_else(|| Position::origin(DIMENSION_DEFAULT)))
+            (v.vote_key, place.unwrap_or_else(|| origin.clone()))
         });
         let placed: Vec<_> = placed.collect();
         let keys = || placed.iter().map(|(key, _)| *key).collect();
-        phalanx_geometry::order_by_centrality(&Position::origin(DIMENSION_DEFAULT), &placed)
-            .unwrap_or_else(|_| keys())
+        phalanx_geometry::order_by_centrality(&origin, &placed).unwrap_or_else(|_| keys())
     }
 }

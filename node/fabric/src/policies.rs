@@ -7,13 +7,13 @@
 //! - **C3** What was allowed and is no longer, because the owner has declared something
 //!   new or a region's place has moved, is mended by steps (see [`crate::lifecycle`]).
 
-use crate::{Fabric, Refusal, admission::bad, places::ball};
+use crate::{Fabric, Refusal, admission::bad};
 use borsh::{BorshDeserialize, BorshSerialize};
 use phalanx_circuits::native::RULES_MAX;
-use phalanx_geometry::{Curvature, Error, Point, Reach, is_beyond, is_within, placing};
+use phalanx_geometry::{Ball, Curvature, Error, Point, Reach, is_beyond, is_within, placing};
 use phalanx_types::{
     AgentSpec, Name,
-    agent::{DIMENSION_DEFAULT, Position},
+    agent::Position,
     policy::{Anchor, Constraint, Policy, Rule},
 };
 
@@ -58,7 +58,7 @@ impl Declared {
     ///
     /// # Errors
     /// When it is none. What exactly is wrong depends on who reads it, and is not agreed.
-    pub(crate) fn read(document: &[u8], version: u64) -> Result<Self, Refusal> {
+    pub(crate) fn read(document: &[u8], version: u64, curvature_ppm: u32) -> Result<Self, Refusal> {
         let Ok(policy) = Policy::parse(document) else {
             return bad(
                 "document",
@@ -73,7 +73,8 @@ impl Declared {
                 format!("a policy that is to be proven has at most {RULES_MAX} rules within and beyond"),
             );
         }
-        let reaches = policy.constraints.iter().map(|c| reach_of(&c.rule)).collect::<Result<_, _>>();
+        let reaches =
+            policy.constraints.iter().map(|c| reach_of(curvature_ppm, &c.rule)).collect::<Result<_, _>>();
         match reaches {
             Ok(reaches) => Ok(Self { version, policy, reaches }),
             Err(error) => bad("document", error.to_string()),
@@ -81,11 +82,12 @@ impl Declared {
     }
 }
 
-fn reach_of(rule: &Rule) -> Result<u128, Error> {
+fn reach_of(curvature_ppm: u32, rule: &Rule) -> Result<u128, Error> {
+    let curvature = Curvature::from_ppm(curvature_ppm)?;
     let reach = match rule {
-        Rule::Within { delta_micro, .. } => Reach::for_within(Curvature::ONE, (*delta_micro).into()),
+        Rule::Within { delta_micro, .. } => Reach::for_within(curvature, (*delta_micro).into()),
         Rule::Beyond { delta_micro, .. } | Rule::Apart { delta_micro } => {
-            Reach::for_beyond(Curvature::ONE, (*delta_micro).into())
+            Reach::for_beyond(curvature, (*delta_micro).into())
         }
         Rule::Inside { .. } => return Ok(0),
     };
@@ -106,8 +108,8 @@ impl Side {
     }
 
     /// The point nearest to `x` at which it holds, a little further.
-    fn push(&self, x: &Point) -> Result<Point, Error> {
-        let (ball, center) = (ball(), Point::try_from(&self.center)?);
+    fn push(&self, ball: &Ball, x: &Point) -> Result<Point, Error> {
+        let center = Point::try_from(&self.center)?;
         let delta = f64::from(self.delta_micro) / 1e6;
         let wanted = if self.is_inside { (delta - MARGIN).max(delta / 2.0) } else { delta + MARGIN };
         let length = ball.length(&center, x)?;
@@ -162,7 +164,7 @@ impl Fabric {
     /// Where an anchor is, in the dimension of the mesh or its own.
     pub(crate) fn anchor(&self, of: &Anchor) -> Option<Position> {
         match of {
-            Anchor::Core => Some(Position::origin(DIMENSION_DEFAULT)),
+            Anchor::Core => Some(Position::origin(self.dimension())),
             Anchor::Region(region) => self.place(region).cloned(),
             Anchor::Position(at) => Some(at.clone()),
         }
@@ -221,7 +223,7 @@ impl Fabric {
                 Some((broken, None)) => return Err(broken),
                 Some((broken, Some(side))) => (broken, side),
             };
-            let pushed = Point::try_from(&x).and_then(|x| side.push(&x)?.to_position());
+            let pushed = Point::try_from(&x).and_then(|x| side.push(&self.ball(), &x)?.to_position());
             match pushed {
                 Ok(pushed) if pushed != x => x = pushed,
                 _ => return Err(broken),

@@ -14,6 +14,7 @@ use phalanx_types::{
     agent::Wish,
     job::WorkloadType,
     owner::Scope,
+    params::{CURVATURE_PPM, DIMENSIONS},
     policy::{Anchor, Binds, Constraint, Policy, Rule},
     receipt::Field,
     shard::LatencyEntry,
@@ -487,8 +488,16 @@ fn check(fabric: &Fabric) {
     check_jobs(fabric);
 }
 
-fn world() -> World {
+/// A curvature and a dimension that a mesh may have; in the largest all is as in the middle
+/// one, and slow.
+fn space() -> impl Strategy<Value = (u32, u16)> {
+    let curvature = prop_oneof![Just(1_000_000), CURVATURE_PPM];
+    (curvature, prop_oneof![5 => Just(DIMENSIONS[0]), 1 => Just(DIMENSIONS[1])])
+}
+
+fn world((curvature_ppm, dimension): (u32, u16)) -> World {
     let mut world = World::bare(|genesis| {
+        (genesis.params.curvature_ppm, genesis.params.dimension) = (curvature_ppm, dimension);
         genesis.shards =
             vec![shard("earth", 5, "luna mars"), shard("luna", 3, "earth"), shard("mars", 3, "earth")];
         genesis.params.checkpoint_beats = 3;
@@ -566,8 +575,10 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 48, max_shrink_iters: 500, ..ProptestConfig::default() })]
 
     #[test]
-    fn whatever_happens_use_quotas_index_and_boards_are_true(beats in beats(), specs in prop::collection::vec(spec(), 3)) {
-        let mut world = world();
+    fn whatever_happens_use_quotas_index_and_boards_are_true(
+        beats in beats(), space in space(), specs in prop::collection::vec(spec(), 3),
+    ) {
+        let mut world = world(space);
         for (events, step_ms, round) in beats {
             apply(&mut world, &events, step_ms, round, &[]);
             check(&world.fabric);
@@ -576,8 +587,8 @@ proptest! {
     }
 
     #[test]
-    fn every_accepted_job_ends_once_workers_answer(beats in beats()) {
-        let mut world = world();
+    fn every_accepted_job_ends_once_workers_answer(beats in beats(), space in space()) {
+        let mut world = world(space);
         let mut accepted = std::collections::BTreeSet::new();
         for (events, step_ms, round) in beats {
             apply(&mut world, &events, step_ms, round, &[]);

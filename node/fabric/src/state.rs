@@ -534,7 +534,7 @@ impl Fabric {
         for (id, agent) in self.agents.iter() {
             index.agents.entry(agent.worker.clone()).or_default().insert(*id);
             if let Some(worker) = self.workers.get(&agent.worker) {
-                index.weigh_agent(agent, &worker.offer.region, true);
+                index.weigh_agent(agent, &worker.offer.region, self.dimension(), true);
             }
             if agent.course.is_some() {
                 index.moving.insert(*id);

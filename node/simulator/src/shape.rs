@@ -7,7 +7,7 @@ use phalanx_geometry::compare_distance;
 use phalanx_replica::Decision;
 use phalanx_types::{
     AgentSpec, Genesis, Hash, Height, Name, Operation, Resources,
-    agent::{Affinity, AgentSeed, COORDINATE_FRACTION_BITS, DIMENSION_DEFAULT, Position},
+    agent::{Affinity, AgentSeed, COORDINATE_FRACTION_BITS, Position},
     shard::LatencyEntry,
 };
 use std::{cmp::Ordering, collections::BTreeSet};
@@ -112,8 +112,9 @@ impl Mesh {
         if !self.scenario.faults.has(Fault::Geometry) || !self.random.chance(200_000) {
             return None;
         }
-        let mut far = vec![0; DIMENSION_DEFAULT];
-        let axis = self.random.below(DIMENSION_DEFAULT as u64) as usize;
+        let dimension = self.setup.genesis.params.dimension;
+        let mut far = vec![0; dimension.into()];
+        let axis = self.random.below(dimension.into()) as usize;
         if let Some(x) = far.get_mut(axis) {
             // As far out as is allowed: ‖x‖² ≤ 1 − 2^-24.
             *x = (1 << COORDINATE_FRACTION_BITS) - (1 << (COORDINATE_FRACTION_BITS - 24));

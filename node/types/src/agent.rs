@@ -61,15 +61,21 @@ impl Position {
         Self(vec![0; dimension.min(DIMENSION_MAX)])
     }
 
-    /// The same point in a ball of more dimensions, of which the ball of
-    /// [`DIMENSION_DEFAULT`] is the part where all further coordinates are 0: distances
-    /// within that part, and policy inequalities, are the same. A point of another
-    /// dimension stays as it is, and so does one that is to have fewer.
+    /// The same point in a ball of more dimensions, of which the smaller ball is the part
+    /// where all further coordinates are 0: distances within that part, and policy
+    /// inequalities, are the same. One that is to have fewer stays as it is.
     #[must_use]
     pub fn widened(mut self, dimension: usize) -> Self {
-        if self.0.len() == DIMENSION_DEFAULT {
-            self.0.resize(dimension.clamp(DIMENSION_DEFAULT, DIMENSION_MAX), 0);
+        if dimension > self.0.len() {
+            self.0.resize(dimension.min(DIMENSION_MAX), 0);
         }
+        self
+    }
+
+    /// The nearest point of the part where all coordinates but the first ones are 0.
+    #[must_use]
+    pub fn narrowed(mut self, dimension: usize) -> Self {
+        self.0.truncate(dimension);
         self
     }
 

@@ -5,7 +5,7 @@ use crate::{
     crypto::PublicKey,
     hash::Hash,
     name::Name,
-    params::{Mode, ModeError, Params, Verification},
+    params::{self, Mode, ModeError, Params, Verification},
     shard::{LatencyEntry, SHARDS_MAX, ShardSpec},
     tags,
     tenant::Tenant,
@@ -251,6 +251,18 @@ impl Params {
             self.vote_timeout_ms.into(),
             self.vote_timeout_ms >= 10,
             "it must be at least 10",
+        )?;
+        range(
+            "curvature_ppm",
+            self.curvature_ppm.into(),
+            params::CURVATURE_PPM.contains(&self.curvature_ppm),
+            "it must be 250000 to 4000000",
+        )?;
+        range(
+            "dimension",
+            self.dimension.into(),
+            params::DIMENSIONS.contains(&self.dimension),
+            "it must be 8, 64 or 512: of these dimensions positions can be proven",
         )?;
         let sum = u64::from(self.optimisation.performance_ppm)
             + u64::from(self.optimisation.cost_ppm)

@@ -1,9 +1,12 @@
 //! The numbers that all nodes of a mesh share.
 
-use crate::{crypto::PublicKey, name::Name, owner::OptimisationWeights};
+use crate::{agent::DIMENSION_DEFAULT, crypto::PublicKey, name::Name, owner::OptimisationWeights};
 use borsh::{BorshDeserialize, BorshSerialize};
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::RangeInclusive,
+};
 
 /// The least coordinators of a federation: with fewer no fault is borne.
 pub const COORDINATORS_MIN: usize = 4;
@@ -159,6 +162,13 @@ impl Verification {
     }
 }
 
+/// The curvatures that a mesh may have, in millionths: flatter, and the smallest numbers of
+/// policies would be rounded by more than a thousandth; more curved, and regions that are far
+/// apart would not fit into what a position may be.
+pub const CURVATURE_PPM: RangeInclusive<u32> = 250_000..=4_000_000;
+/// The dimensions that a mesh may have: those of which positions can be proven.
+pub const DIMENSIONS: [u16; 3] = [8, 64, 512];
+
 /// The mesh's shared numbers. They are agreed state: genesis sets them.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -199,6 +209,11 @@ pub struct Params {
     pub evidence_beats_max: u32,
     /// How a vote's weight falls with distance, in millionths.
     pub vote_decay_ppm: u32,
+    /// κ of the ball in millionths: it divides the lengths between regions, of policies and of
+    /// votes by √κ. One of [`CURVATURE_PPM`].
+    pub curvature_ppm: u32,
+    /// How many dimensions the places of agents, regions and work have. One of [`DIMENSIONS`].
+    pub dimension: u16,
     /// The owner's goals: kept and shown, and nothing is decided by them yet.
     pub optimisation: OptimisationWeights,
 }
@@ -223,6 +238,8 @@ impl Default for Params {
             spillover_hops_max: 3,
             evidence_beats_max: 10_000,
             vote_decay_ppm: 1_000_000,
+            curvature_ppm: 1_000_000,
+            dimension: const { DIMENSION_DEFAULT as u16 },
             optimisation: OptimisationWeights {
                 performance_ppm: 400_000,
                 cost_ppm: 200_000,

@@ -66,7 +66,7 @@ pub fn run(home: &Home, format: Format, command: &Command) -> Result<Code> {
                 let unheeded = config.unheeded();
                 let text = || {
                     let notes = unheeded.iter().map(|unheeded| format!("\n{unheeded}"));
-                    let is_refused = unheeded.iter().any(|unheeded| unheeded.in_effect.is_some());
+                    let is_refused = unheeded.iter().any(|unheeded| unheeded.allowed.is_some());
                     let refused = "\n`phalanx init` founds no mesh with it: `--founding` shows the lines";
                     let end = if is_refused { refused } else { "" };
                     format!("{} is in order{}{end}", file.display(), notes.collect::<String>())

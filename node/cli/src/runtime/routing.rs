@@ -3,7 +3,10 @@
 use super::core::Core;
 use phalanx_api::{Answer, ApiError, StatusCode};
 use phalanx_fabric::{Fabric, Worker};
-use phalanx_geometry::latency::{Comparison, Fit};
+use phalanx_geometry::{
+    Curvature, Point,
+    latency::{Comparison, Fit},
+};
 use phalanx_routing::{
     Members, Router, SendError, TRIP_MS_MAX,
     wire::{HOSTED_MAX, Hosted, Question},
@@ -28,11 +31,23 @@ pub fn members(fabric: &Fabric) -> Members {
     let regions: BTreeMap<PublicKey, &Name> =
         fabric.validators().map(|(_, v)| (v.entry.network_key, &v.entry.region)).collect();
     let home = |key: &PublicKey| {
-        let place = regions.get(key).and_then(|region| fabric.place(region));
-        place.cloned().unwrap_or_else(|| Position::origin(DIMENSION_DEFAULT))
+        let place = regions.get(key).and_then(|region| place_of(fabric, region));
+        place.unwrap_or_else(|| Position::origin(DIMENSION_DEFAULT))
     };
     let admitted = fabric.admitted(super::now());
     Members { homes: admitted.keys().map(|key| (*key, home(key))).collect() }
+}
+
+/// The place of a region in the router's ball, which has curvature 1 and the usual dimension: as
+/// long a way from the origin as in the mesh's.
+fn place_of(fabric: &Fabric, region: &Name) -> Option<Position> {
+    let place = fabric.place(region)?.clone().narrowed(DIMENSION_DEFAULT);
+    let curvature = fabric.params().curvature_ppm;
+    if curvature == Curvature::ONE.ppm() {
+        return Some(place);
+    }
+    let factor = 1.0 / (f64::from(curvature) / 1e6).sqrt();
+    Point::try_from(&place).ok()?.scaled(factor).ok()?.to_position().ok()
 }
 
 /// The workers of this node, with the key that signs for them.

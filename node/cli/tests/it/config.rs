@@ -67,13 +67,13 @@ fn nothing_is_made_for_settings_that_no_mesh_carries_out_and_goals_are_only_told
     let (file, out) = (folder.path().join("mom.toml"), folder.path().join("mesh"));
     let goals =
         "[optimization_goals]\nperformance = 0.1\ncost = 0.7\nreliability = 0.1\nsustainability = 0.1\n";
-    std::fs::write(&file, format!("{goals}[geometry]\ncurvature = 2\n")).unwrap();
+    std::fs::write(&file, format!("{goals}[geometry]\ncurvature = 9\n")).unwrap();
     let words =
         ["init", "--mesh-of", "1", "--out", out.to_str().unwrap(), "--config", file.to_str().unwrap()];
     let told = phalanx(&words);
     assert_eq!(told.status.code(), Some(1));
     for needle in
-        ["mom.toml:7:13", "`geometry.curvature` is 2, and no mesh carries that out yet", "allowed: 1"]
+        ["mom.toml:7:13", "`geometry.curvature` is 9, and no mesh carries that out yet", "allowed: 0.25 to 4"]
     {
         assert!(stderr(&told).contains(needle), "{}", stderr(&told));
     }
@@ -81,7 +81,7 @@ fn nothing_is_made_for_settings_that_no_mesh_carries_out_and_goals_are_only_told
     // The file itself is in order, and it is told what would keep a mesh from it.
     let told = check(&file);
     assert!(told.status.success());
-    for needle in ["1 is in effect", "nothing is decided by it yet", "--founding"] {
+    for needle in ["0.25 to 4 is allowed", "nothing is decided by it yet", "--founding"] {
         assert!(stdout(&told).contains(needle), "{}", stdout(&told));
     }
     let asked = phalanx(&["config", "check", "--founding", file.to_str().unwrap()]);

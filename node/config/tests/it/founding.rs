@@ -97,17 +97,38 @@ fn goals_reach_the_shared_numbers() {
 }
 
 #[test]
-fn what_a_genesis_does_not_carry_is_named() {
+fn the_space_reaches_the_shared_numbers() {
+    for (curvature, dimension) in [(250_000, 8), (2_500_000, 64), (4_000_000, 512)] {
+        let literal = f64::from(curvature) / 1e6;
+        let text = format!("[geometry]\ncurvature = {literal}\ndimension = {dimension}\n");
+        let config = toml(&text).unwrap();
+        assert_eq!(config.problems_of_founding(&text, Format::Toml, "mom.toml"), None);
+        let params = config.to_params();
+        assert_eq!((params.curvature_ppm, params.dimension), (curvature, dimension));
+        assert!(params.check().is_ok());
+    }
+    for (params, what) in [
+        (Params { curvature_ppm: 249_999, ..Params::default() }, "curvature_ppm"),
+        (Params { curvature_ppm: 4_000_001, ..Params::default() }, "curvature_ppm"),
+        (Params { dimension: 2, ..Params::default() }, "dimension"),
+        (Params { dimension: 1_024, ..Params::default() }, "dimension"),
+    ] {
+        assert!(params.check().unwrap_err().to_string().contains(what));
+    }
+}
+
+#[test]
+fn what_no_mesh_carries_out_is_named() {
     assert!(MomConfig::default().unheeded().is_empty());
-    let text = "[geometry]\ncurvature = 2\ndimension = 64\nrouting_algorithm = \"gradient_flow\"\n\
+    let text = "[geometry]\ncurvature = 4.1\ndimension = 128\nrouting_algorithm = \"gradient_flow\"\n\
         [verification]\nlevel = \"sample\"\nfraction = 0.05\nreceipts.scaling = false";
     let unheeded = toml(text).unwrap().unheeded();
     let paths: Vec<&str> = unheeded.iter().map(|u| u.path).collect();
     assert_eq!(paths, ["geometry.curvature", "geometry.dimension", "verification.receipts.scaling"]);
-    assert_eq!((unheeded[1].found.as_str(), unheeded[1].in_effect.as_deref()), ("64", Some("8")));
+    assert_eq!((unheeded[0].found.as_str(), unheeded[0].allowed.as_deref()), ("4.1", Some("0.25 to 4")));
     assert_eq!(
         unheeded[1].to_string(),
-        "`geometry.dimension` is 64, but a genesis does not carry it: 8 is in effect"
+        "`geometry.dimension` is 128, and no mesh carries that out yet: 8, 64, 512 is allowed"
     );
 }
 
@@ -128,17 +149,17 @@ fn goals_that_are_not_the_usual_ones_are_said_to_decide_nothing_and_keep_nobody_
 
 #[test]
 fn what_no_mesh_carries_out_keeps_it_from_being_founded_and_is_told_with_its_line() {
-    let text = "[geometry]\ncurvature = 2\ndimension = 8\n\
+    let text = "[geometry]\ncurvature = 9\ndimension = 8\n\
         [verification]\nlevel = \"sample\"\nfraction = 0.05\nreceipts.scaling = false\n";
     let config = toml(text).unwrap();
     let problems = config.problems_of_founding(text, Format::Toml, "mom.toml").unwrap();
     let expected = "\
-error: `geometry.curvature` is 2, and no mesh carries that out yet
+error: `geometry.curvature` is 9, and no mesh carries that out yet
  --> mom.toml:2:13
   |
-2 | curvature = 2
+2 | curvature = 9
   |             ^
-  = allowed: 1
+  = allowed: 0.25 to 4
 
 error: `verification.receipts.scaling` is false, and no mesh carries that out yet
  --> mom.toml:7:20
@@ -149,7 +170,7 @@ error: `verification.receipts.scaling` is false, and no mesh carries that out ye
 
 mom.toml: 2 problems";
     assert_eq!(problems.to_string(), expected);
-    let json_text = "{\"geometry\": {\n\"dimension\": 64}}";
+    let json_text = "{\"geometry\": {\n\"dimension\": 65}}";
     let config = json(json_text).unwrap();
     let problems = config.problems_of_founding(json_text, Format::Json, "mom.json").unwrap();
     assert_eq!((problems.problems[0].line, problems.problems[0].column), (2, 14));
@@ -159,7 +180,7 @@ mom.toml: 2 problems";
         let problems = config.problems_of_founding(text, format, file);
         problems.map(|p| p.problems.iter().map(|p| p.line).collect::<Vec<_>>())
     });
-    assert_eq!(lines, [Some(vec![17]), None, None, Some(vec![12])]);
+    assert_eq!(lines, [None, None, None, Some(vec![12])]);
     let defaults = MomConfig::default().to_toml().unwrap();
     assert_eq!(MomConfig::default().problems_of_founding(&defaults, Format::Toml, "mom.toml"), None);
 }
@@ -175,8 +196,9 @@ fn a_genesis_is_described_by_the_settings_that_make_it() {
         (twins, "mode = \"federated\""),
     ] {
         for verification in ["\"none\"", "\"sample\"\nfraction = 0.000007", "\"full_audit\""] {
-            let config =
-                toml(&format!("[orchestration]\n{orchestration}\n[verification]\nlevel = {verification}"));
+            let config = toml(&format!(
+                "[orchestration]\n{orchestration}\n[verification]\nlevel = {verification}\n[geometry]\ncurvature = 2.5\ndimension = 64"
+            ));
             let config = config.unwrap();
             let genesis = Genesis {
                 mesh: Hash([1; 32]),
@@ -194,6 +216,7 @@ fn a_genesis_is_described_by_the_settings_that_make_it() {
             };
             let described = MomConfig::of_genesis(&genesis).unwrap();
             assert_eq!(described.verification, config.verification);
+            assert_eq!(described.geometry, config.geometry);
             assert_eq!(described.orchestration.to_mode(&validators, &regions()).unwrap(), genesis.mode);
             // And it is a file.
             assert_eq!(toml(&described.to_toml().unwrap()).unwrap(), described);

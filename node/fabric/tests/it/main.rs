@@ -21,6 +21,7 @@ mod policies;
 mod refusals;
 mod runs;
 mod scores;
+mod space;
 mod spillover;
 mod time;
 mod validators;

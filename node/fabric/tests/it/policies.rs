@@ -16,7 +16,13 @@ const BEATS: u32 = 4;
 
 /// Earth, Luna and Mars at their distances, and a second tenant.
 pub fn planets() -> World {
+    planets_with(|_| ())
+}
+
+/// The same in a genesis that is changed.
+pub fn planets_with(change: impl FnOnce(&mut Genesis)) -> World {
     World::bare(|genesis: &mut Genesis| {
+        change(genesis);
         genesis.params.checkpoint_beats = BEATS;
         for LatencyEntry { from, to, latency_ms } in &mut genesis.latencies {
             let mut pair = [from.as_str(), to.as_str()];

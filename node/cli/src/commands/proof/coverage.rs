@@ -79,15 +79,17 @@ pub struct Document {
     /// The file.
     name: String,
     policy: Policy,
+    /// The curvature of the mesh, in which its lengths are.
+    curvature: Curvature,
 }
 
 impl Document {
     /// Reads one.
-    pub fn read(path: &Path) -> Result<Self> {
+    pub fn read(path: &Path, curvature: Curvature) -> Result<Self> {
         let name = path.display().to_string();
         let policy = Policy::parse(&crate::files::read(path, POLICY_LEN_MAX)?)
             .map_err(|error| Failure::because(Code::Unreadable, format!("{name}: {error}")))?;
-        Ok(Self { name, policy })
+        Ok(Self { name, policy, curvature })
     }
 
     /// What the rules that bind an agent, under the name `policy`, leave out of the document or
@@ -96,10 +98,10 @@ impl Document {
         self.policy.constraints.iter().find_map(|Constraint { name, rule }| {
             let (of, reach, selector) = match rule {
                 Rule::Within { of, delta_micro } => {
-                    (of, Reach::for_within(Curvature::ONE, (*delta_micro).into()), Selector::Within)
+                    (of, Reach::for_within(self.curvature, (*delta_micro).into()), Selector::Within)
                 }
                 Rule::Beyond { of, delta_micro } => {
-                    (of, Reach::for_beyond(Curvature::ONE, (*delta_micro).into()), Selector::Beyond)
+                    (of, Reach::for_beyond(self.curvature, (*delta_micro).into()), Selector::Beyond)
                 }
                 Rule::Inside { .. } | Rule::Apart { .. } => return None,
             };

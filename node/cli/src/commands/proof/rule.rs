@@ -11,6 +11,7 @@ use phalanx_circuits::{
 use phalanx_geometry::{Curvature, Reach};
 use phalanx_governance::Address;
 use phalanx_types::agent::{COORDINATE_FRACTION_BITS, Position};
+use std::fmt::Display;
 
 /// What the proof is made for: its nullifier is unique there, and nowhere else.
 #[derive(clap::Args)]
@@ -51,6 +52,24 @@ pub struct RegionArgs {
     /// The curvature that lengths are measured in: the mesh's.
     #[arg(long, value_name = "K", default_value_t = 1.0, requires = "unclaimed")]
     curvature: f64,
+}
+
+fn unreadable(reason: impl Display) -> anyhow::Error {
+    Failure::because(Code::Unreadable, reason)
+}
+
+fn millionths(what: &str, value: f64) -> Result<u32> {
+    let scaled = (value * 1e6).round();
+    if (0.0..=4e9).contains(&scaled) {
+        Ok(scaled as u32)
+    } else {
+        Err(unreadable(format!("{what} {value} is not between 0 and 4000")))
+    }
+}
+
+/// What `--curvature` says.
+pub fn curvature(value: f64) -> Result<Curvature> {
+    Curvature::from_ppm(millionths("--curvature", value)?).map_err(unreadable)
 }
 
 impl ContextArgs {
@@ -97,17 +116,7 @@ impl RegionArgs {
     }
 
     fn reach(&self) -> Result<Option<(Reach, Selector)>> {
-        let unreadable = |reason: String| Failure::because(Code::Unreadable, reason);
-        let millionths = |what: &str, value: f64| {
-            let scaled = (value * 1e6).round();
-            if (0.0..=4e9).contains(&scaled) {
-                Ok(scaled as u32)
-            } else {
-                Err(unreadable(format!("{what} {value} is not between 0 and 4000")))
-            }
-        };
-        let curvature = Curvature::from_ppm(millionths("--curvature", self.curvature)?)
-            .map_err(|error| unreadable(error.to_string()))?;
+        let curvature = curvature(self.curvature)?;
         let made = match (self.within, self.beyond) {
             (Some(length), _) => {
                 let micro = u64::from(millionths("--within", length)?);
@@ -120,7 +129,7 @@ impl RegionArgs {
             (None, None) => return Ok(None),
         };
         let (reach, selector) = made;
-        Ok(Some((reach.map_err(|error| unreadable(error.to_string()))?, selector)))
+        Ok(Some((reach.map_err(unreadable)?, selector)))
     }
 
     fn center(&self) -> Result<Option<Position>> {

@@ -5,6 +5,7 @@ use super::{
     keys::KeyArgs,
     onchain::OnChainArgs,
     report::{self, Verdict},
+    rule,
 };
 use crate::{
     files,
@@ -55,6 +56,9 @@ pub struct Args {
     /// ones that are proven.
     #[arg(long, value_name = "FILE", conflicts_with = "snarkjs")]
     policy: Option<PathBuf>,
+    /// The curvature of the mesh, in which that document's lengths are.
+    #[arg(long, value_name = "K", default_value_t = 1.0, requires = "policy", allow_hyphen_values = true)]
+    curvature: f64,
     #[command(flatten)]
     on_chain: OnChainArgs,
 }
@@ -76,7 +80,10 @@ type Found<T> = Result<T, Box<Verdict>>;
 pub fn run(home: &Home, format: Format, args: &Args) -> Result<Code> {
     let began = Instant::now();
     let checkpoints = args.checkpoints.iter().map(|path| checkpoint(path)).collect::<Result<Vec<_>>>()?;
-    let document = args.policy.as_deref().map(Document::read).transpose()?;
+    let document = match args.policy.as_deref() {
+        Some(path) => Some(Document::read(path, rule::curvature(args.curvature)?)?),
+        None => None,
+    };
     let mut verdicts = Vec::new();
     let mut given = Vec::new();
     let found = match (args.circuit, args.snarkjs.as_slice()) {
