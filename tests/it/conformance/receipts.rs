@@ -133,7 +133,7 @@ pub fn vectors() -> Value {
         policy_version: 9_007_199_254_740_993,
         verification: Verification::FullAudit,
         checkpoint_due: false,
-        registered: phalanx_types::RegisteredSet::first(&crate::mesh::genesis().validators),
+        registered: phalanx_types::RegisteredSet::first(&mesh::genesis().validators),
     };
     let prepared = ledger.prepare(&meta, &drafts(), &[]);
     let receipts = prepared.receipts();
@@ -187,7 +187,7 @@ fn sampling() -> Vec<Value> {
                     policy_version: 0,
                     verification: Verification::Sample { fraction_ppm },
                     checkpoint_due: false,
-                    registered: phalanx_types::RegisteredSet::first(&crate::mesh::genesis().validators),
+                    registered: phalanx_types::RegisteredSet::first(&mesh::genesis().validators),
                 };
                 cases.push(json!({"parent": parent, "subject": subject, "fraction_ppm": fraction_ppm,
                     "kind": kind, "digest": digest, "number": number, "ppm": ppm,
