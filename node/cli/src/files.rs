@@ -52,18 +52,30 @@ pub fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
     // What a link leads to is replaced, not the link.
     let path = &fs::canonicalize(path).with_context(failed)?;
     let mode = fs::metadata(path).with_context(failed)?.permissions();
-    let name = path.file_name().context("it is no file").with_context(failed)?;
-    let beside =
-        PathBuf::from(path).with_file_name(format!(".{}.{}", name.to_string_lossy(), std::process::id()));
+    beside(path, bytes, |file| fs::set_permissions(file, mode)).with_context(failed)
+}
+
+/// Writes a file, whether it is there or not: whoever reads it sees all bytes or the old ones.
+pub fn put(path: &Path, bytes: &[u8]) -> Result<()> {
+    if path.exists() {
+        return replace(path, bytes);
+    }
+    beside(path, bytes, |_| Ok(())).with_context(|| format!("{} cannot be written", path.display()))
+}
+
+/// Writes beside a file, and puts that in its place.
+fn beside(path: &Path, bytes: &[u8], set: impl FnOnce(&Path) -> std::io::Result<()>) -> Result<()> {
+    let name = path.file_name().context("it is no file")?;
+    let beside = path.with_file_name(format!(".{}.{}", name.to_string_lossy(), std::process::id()));
     let written = write_new(&beside, bytes)
-        .and_then(|()| Ok(fs::set_permissions(&beside, mode)?))
+        .and_then(|()| Ok(set(&beside)?))
         .and_then(|()| Ok(fs::rename(&beside, path)?));
     if written.is_err() {
         let _ = fs::remove_file(&beside);
     }
-    written.with_context(failed)?;
+    written?;
     if let Some(folder) = path.parent() {
-        File::open(folder).and_then(|f| f.sync_all()).with_context(failed)?;
+        File::open(folder).and_then(|f| f.sync_all())?;
     }
     Ok(())
 }

@@ -97,11 +97,12 @@ impl Fabric {
         let sender = &signed.envelope.sender;
         let mut first = None;
         for operation in &signed.envelope.operations {
-            let room = match operation {
+            // Whether there is room is dear to find out: whoever may not ask does not.
+            let room = || match operation {
                 Operation::SpawnAgent(spec) => self.check_room(spec).map(|_| ()),
                 _ => Ok(()),
             };
-            match self.check(sender, operation).and(room) {
+            match self.check(sender, operation).and_then(|()| room()) {
                 Ok(()) => return Ok(()),
                 Err(refusal) => first = first.or(Some(refusal)),
             }

@@ -54,6 +54,8 @@ const ROOMY_PPM: u64 = 500_000;
 const DILATION: f64 = 1.25;
 /// So many times the distance of two regions is as far as a dilation takes.
 const OUT: f64 = 2.0;
+/// And never further than this: there is an edge beyond which nothing may be.
+const OUT_MAX: f64 = 8.0;
 /// What the region of an agent's data weighs beside its own region and its wishes.
 const DATA_WEIGHT: u64 = 25;
 
@@ -372,7 +374,7 @@ impl Fabric {
             .view_of(agent, from)
             .map_or(Ok(wider.clone()), |(home, _)| translated(&wider, &center, home));
         let Ok(wider) = back else { return };
-        if self.broken(&agent.spec, &wider, from).is_none() {
+        if wider != agent.position && self.broken(&agent.spec, &wider, from).is_none() {
             self.put_agent(id, agent, Agent { course: Some(wider), ..agent.clone() });
         }
     }
@@ -392,7 +394,7 @@ fn step(x: &Position, target: &Position, length_max: f64) -> Result<Position, Er
 fn is_out(x: &Position, center: &Position, goal: &Position) -> bool {
     let ball = unit_ball();
     let length = |to| ball.distance(center, to).map(|length| length.to_f64());
-    matches!((length(x), length(goal)), (Ok(out), Ok(between)) if out > OUT * between)
+    matches!((length(x), length(goal)), (Ok(out), Ok(between)) if out > (OUT * between).min(OUT_MAX))
 }
 
 /// `x` after its region has dilated about `center`; who is at the very centre goes a

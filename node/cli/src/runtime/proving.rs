@@ -5,7 +5,7 @@
 //! Checkpoints are proven in their order, also those that were closed while the node was
 //! down, however many, and each once: what was proven before is found in the folder, and up to
 //! where all is proven in a file there. One that fails holds none of the later ones up; it is
-//! tried again after each.
+//! tried again after each of them at which nothing else waits.
 
 use crate::{
     commands::proof::COVERAGE,
@@ -33,8 +33,12 @@ use tokio::{
 /// Changes of which policies ask, that are remembered of checkpoints that wait; of more, the
 /// oldest checkpoints are proven of what was asked later.
 const CHANGES_MAX: usize = 1_024;
+/// Checkpoints that failed and are tried again one by one.
+const FAILED_MAX: usize = 1_024;
 /// The file, beside the folders of checkpoints, that tells up to which one all is proven.
 const MARK: &str = "proven.json";
+/// How the folder begins in which the node proves a policy: no policy is called so.
+const UNFINISHED: &str = ".unfinished-";
 /// The lowest priority.
 const NICE: i32 = 19;
 
@@ -85,54 +89,65 @@ impl Proving {
 
     /// Proves until the node stops.
     pub async fn run(self, decisions: broadcast::Receiver<Arc<Decision>>) {
-        let backlog = Mutex::new(Backlog::new(self.begin(), self.keep));
+        let noted = self.mark().inspect_err(|error| {
+            tracing::warn!(
+                error = format!("{error:#}"),
+                "it is left alone: how far policies are proven is not noted"
+            );
+        });
+        let (is_noted, mark) = (noted.is_ok(), noted.ok().flatten());
+        let backlog = Mutex::new(Backlog::new(self.begin(mark), self.keep));
         let woken = Notify::new();
         tokio::select! {
             () = collect(decisions, &backlog, &woken) => {}
-            () = self.work(&backlog, &woken) => {}
+            () = self.work(&backlog, &woken, mark, is_noted) => {}
         }
     }
 
     /// The checkpoint to begin with, where something was to be proven before.
-    fn begin(&self) -> Option<u64> {
+    fn begin(&self, mark: Option<u64>) -> Option<u64> {
         let begun = self.begun();
-        let is_cut_off = |policy: &Path| policy.is_dir() && !policy.join(COVERAGE).is_file();
-        let cut_off = begun.iter().copied().find(|number| {
-            let inside = fs::read_dir(self.out.join(number.to_string())).into_iter().flatten().flatten();
-            inside.into_iter().any(|policy| is_cut_off(&policy.path()))
-        });
+        let is_cut_off = |number: u64| self.inside(number).iter().any(|folder| is_unfinished(folder));
+        let cut_off = begun.iter().copied().find(|number| is_cut_off(*number));
         // Without a mark the first one that was begun: what is proven already is left alone.
-        let next = self.mark().map(|done| done + 1).or_else(|| begun.first().copied());
+        let next = mark.map(|done| done + 1).or_else(|| begun.first().copied());
         match (cut_off, next) {
             (Some(cut_off), Some(next)) => Some(next.min(cut_off)),
             (one, other) => one.or(other),
         }
     }
 
-    /// The checkpoint up to which nothing is left to prove.
-    fn mark(&self) -> Option<u64> {
+    /// What is in the folder of a checkpoint.
+    fn inside(&self, number: u64) -> Vec<PathBuf> {
+        let entries = fs::read_dir(self.out.join(number.to_string())).into_iter().flatten().flatten();
+        entries.map(|entry| entry.path()).collect()
+    }
+
+    /// The checkpoint up to which nothing is left to prove, if any was noted.
+    ///
+    /// # Errors
+    /// When what is noted cannot be read.
+    fn mark(&self) -> Result<Option<u64>> {
         let path = self.out.join(MARK);
-        let mark: Mark = match fs::read(&path) {
-            Ok(bytes) => serde_json::from_slice(&bytes)
-                .inspect_err(
-                    |error| tracing::warn!(%error, "{} is not readable and left alone", path.display()),
-                )
-                .ok()?,
-            Err(_) => return None,
-        };
-        Some(mark.checkpoint.0)
+        let unreadable = || format!("{} is not readable", path.display());
+        match fs::read(&path) {
+            Ok(bytes) => {
+                let mark: Mark = serde_json::from_slice(&bytes).with_context(unreadable)?;
+                Ok(Some(mark.checkpoint.0))
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error).with_context(unreadable),
+        }
     }
 
     fn set_mark(&self, number: u64) {
         let write = || -> Result<()> {
-            let path = self.out.join(MARK);
-            let bytes = serde_json::to_vec(&Mark { checkpoint: CheckpointNumber(number) })?;
-            if path.exists() {
-                return files::replace(&path, &bytes);
-            }
             fs::create_dir_all(&self.out)
                 .with_context(|| format!("{} cannot be made", self.out.display()))?;
-            files::write_new(&path, &bytes)
+            files::put(
+                &self.out.join(MARK),
+                &serde_json::to_vec(&Mark { checkpoint: CheckpointNumber(number) })?,
+            )
         };
         if let Err(error) = write() {
             tracing::warn!(error = format!("{error:#}"), "how far policies are proven was not written");
@@ -148,10 +163,8 @@ impl Proving {
         numbers
     }
 
-    async fn work(&self, backlog: &Mutex<Backlog>, woken: &Notify) {
-        let mut has_mark = self.mark().is_some();
-        // The first checkpoint that failed. The mark stays before it.
-        let mut failed: Option<u64> = None;
+    async fn work(&self, backlog: &Mutex<Backlog>, woken: &Notify, mut mark: Option<u64>, is_noted: bool) {
+        let mut failed = Failed::default();
         loop {
             let taken = lock(backlog).take();
             let Some(task) = taken else {
@@ -159,87 +172,98 @@ impl Proving {
                 continue;
             };
             let number = task.checkpoint.0;
-            if !has_mark {
+            if is_noted && mark.is_none() {
                 // So that whatever happens to the first one, the next start begins with it.
+                mark = Some(number.saturating_sub(1));
                 self.set_mark(number.saturating_sub(1));
-                has_mark = true;
             }
-            let is_proven = self.prove_all(&task).await;
-            if !is_proven {
-                failed.get_or_insert(number);
-            }
-            // Where nobody asks, the mark may wait for the last one.
-            if failed.is_none() && (!task.policies.is_empty() || task.left == 0) {
-                self.set_mark(number);
-            }
-            self.forget(task.checkpoint);
-            // What has failed may have lacked a key that is there by now. It is tried alone, so that
-            // one that never can be proven costs one try a checkpoint, and the others wait for it.
-            if task.left == 0
-                && let Some(first) = failed.filter(|first| *first < number)
+            failed.add(number, self.prove_all(&task).await);
+            failed.forget(lock(backlog).oldest());
+            // What has failed may have lacked a key that is there by now: one is tried after each
+            // checkpoint, and while they succeed and nothing else waits, all are.
+            while lock(backlog).is_empty()
+                && let Some(again) = failed.next(number)
             {
-                let again = lock(backlog).again(first);
-                if self.prove_all(&again).await {
-                    failed = None;
-                    lock(backlog).back_to(again.checkpoint.0);
-                } else {
-                    failed = Some(again.checkpoint.0);
+                let still = self.prove_all(&again).await;
+                let is_still = !still.is_empty();
+                failed.add(again.checkpoint.0, still);
+                if is_still {
+                    break;
                 }
             }
+            if let Some(first) = failed.left_out() {
+                lock(backlog).back_to(first);
+            }
+            // Where nobody asks, the mark may wait for the last one.
+            let done = failed.first().map_or(number, |first| first.saturating_sub(1).min(number));
+            if is_noted && mark < Some(done) && (!task.policies.is_empty() || task.left == 0) {
+                mark = Some(done);
+                self.set_mark(done);
+            }
+            self.forget(task.checkpoint);
         }
     }
 
-    /// Proves all that is asked for at a checkpoint; false when something failed.
-    async fn prove_all(&self, task: &Task) -> bool {
+    /// Proves all that is asked for at a checkpoint; what failed.
+    async fn prove_all(&self, task: &Task) -> Vec<Name> {
         let Task { checkpoint, policies, left } = task;
-        let mut is_proven = true;
+        let mut failed = Vec::new();
         for policy in policies {
-            let folder = self.out.join(checkpoint.to_string()).join(policy.as_str());
-            match self.prove(policy, *checkpoint, &folder).await {
+            match self.prove(policy, *checkpoint).await {
                 Ok(Some(mut told)) => {
                     told["left"] = (*left).into();
                     self.tell(policy, told);
                 }
-                Ok(None) => {}
+                Ok(None) => self.tell_nobody(policy, *checkpoint),
                 Err(error) => {
-                    is_proven = false;
+                    failed.push(policy.clone());
                     let error = format!("{error:#}");
                     let remedy = format!(
                         "`phalanx proof policy {policy} --checkpoint {checkpoint} --out {}` proves it; so does \
                          the node, which tries again after each checkpoint",
-                        folder.display()
+                        self.folder(policy, *checkpoint).display()
                     );
                     tracing::warn!(%policy, %checkpoint, error, remedy, "a policy was not proven");
-                    let told =
+                    let mut told =
                         json!({"checkpoint": checkpoint, "error": error, "remedy": remedy, "left": left});
+                    // What was proven last is told besides.
+                    if let Some(before) = self.progress.borrow().get(policy) {
+                        let is_failure = before["error"].is_string();
+                        told["proven"] = if is_failure { before["proven"].clone() } else { before.clone() };
+                    }
                     self.tell(policy, told);
                 }
             }
         }
-        is_proven
+        failed
+    }
+
+    /// Where the proofs of a policy are.
+    fn folder(&self, policy: &Name, checkpoint: CheckpointNumber) -> PathBuf {
+        self.out.join(checkpoint.to_string()).join(policy.as_str())
     }
 
     /// Proves a policy at a checkpoint; none when it binds no agent there, or was proven before.
-    async fn prove(
-        &self,
-        policy: &Name,
-        checkpoint: CheckpointNumber,
-        folder: &Path,
-    ) -> Result<Option<Value>> {
+    /// What is not finished is in a folder of the node's own, and nothing else is ever removed.
+    async fn prove(&self, policy: &Name, checkpoint: CheckpointNumber) -> Result<Option<Value>> {
+        let folder = self.folder(policy, checkpoint);
         if folder.join(COVERAGE).exists() {
             return Ok(None);
         }
-        if folder.exists() {
-            // The node was stopped while it was proven.
-            fs::remove_dir_all(folder).with_context(|| format!("{} is in the way", folder.display()))?;
-        }
+        anyhow::ensure!(
+            !folder.exists(),
+            "{} is there without its {COVERAGE}: remove it when nobody is writing to it",
+            folder.display()
+        );
+        let own = folder.with_file_name(format!("{UNFINISHED}{policy}"));
+        remove(&own)?;
         let child = Command::new(&self.binary)
             .arg("--home")
             .arg(&self.home)
             .args(["--output", "json", "proof", "policy", policy.as_str(), "--running", "--checkpoint"])
             .arg(checkpoint.to_string())
             .arg("--out")
-            .arg(folder)
+            .arg(&own)
             .arg("--keys")
             .arg(&self.keys)
             .args(&self.context)
@@ -256,28 +280,44 @@ impl Proving {
             tracing::debug!(%error, "the prover runs at the usual priority");
         }
         let output = child.wait_with_output().await?;
-        match serde_json::from_slice::<Value>(&output.stdout) {
-            Ok(coverage) if coverage["agents"].as_array().is_some_and(Vec::is_empty) => Ok(None),
-            Ok(coverage) if folder.join(COVERAGE).exists() => {
-                let agents = coverage["agents"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let coverage: Option<Value> = serde_json::from_slice(&output.stdout).ok();
+        let agents = coverage.as_ref().and_then(|coverage| coverage["agents"].as_array());
+        match agents {
+            Some(agents) if agents.is_empty() => Ok(None),
+            Some(agents) if own.join(COVERAGE).exists() => {
                 let covered = agents.iter().filter(|agent| agent.get("missing").is_none()).count();
                 if covered < agents.len() {
                     tracing::warn!(%policy, %checkpoint, agents = agents.len(), covered, "a policy is not proven of all");
+                }
+                if let Err(error) = fs::rename(&own, &folder) {
+                    remove(&own)?;
+                    // Somebody has proven it meanwhile.
+                    anyhow::ensure!(folder.join(COVERAGE).exists(), "{}: {error}", folder.display());
                 }
                 Ok(Some(json!({
                     "checkpoint": checkpoint, "agents": agents.len(), "covered": covered, "folder": folder,
                 })))
             }
             _ => {
-                // So that whoever proves it by hand finds nothing in the way.
-                if folder.exists() {
-                    fs::remove_dir_all(folder)
-                        .with_context(|| format!("{} is in the way", folder.display()))?;
-                }
+                remove(&own)?;
                 let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
                 anyhow::bail!("the prover ended with {}: {said}", output.status)
             }
         }
+    }
+
+    /// A failure that was told of is over where nobody is bound.
+    fn tell_nobody(&self, policy: &Name, checkpoint: CheckpointNumber) {
+        self.progress.send_if_modified(|proven| {
+            let is_over = proven.get(policy).is_some_and(|told| {
+                let failed = told["checkpoint"].as_str().and_then(|number| number.parse::<u64>().ok());
+                told["error"].is_string() && failed <= Some(checkpoint.0)
+            });
+            if is_over {
+                proven.remove(policy);
+            }
+            is_over
+        });
     }
 
     fn tell(&self, policy: &Name, told: Value) {
@@ -296,8 +336,8 @@ impl Proving {
         }
         for number in self.begun().into_iter().filter(|number| number + self.keep <= checkpoint.0) {
             let folder = self.out.join(number.to_string());
-            let mut inside = fs::read_dir(&folder).into_iter().flatten().flatten();
-            if !inside.all(|policy| policy.path().join(COVERAGE).is_file()) {
+            let is_own = |path: &PathBuf| path.join(COVERAGE).is_file() || is_unfinished(path);
+            if !self.inside(number).iter().all(is_own) {
                 continue;
             }
             if let Err(error) = fs::remove_dir_all(&folder) {
@@ -359,28 +399,88 @@ impl Backlog {
             self.asked.pop_front();
         }
         self.next = Some(next + 1);
-        Some(self.task(next))
+        let policies = self.asked.front().map(|(_, policies)| policies.clone()).unwrap_or_default();
+        Some(Task { checkpoint: CheckpointNumber(next), policies, left: self.last - next })
     }
 
-    /// A checkpoint that was taken before, once more; the oldest one that stays when it does not.
-    /// It is proven of what is asked now.
-    fn again(&self, number: u64) -> Task {
-        self.task(number.max(self.oldest()))
-    }
-
-    /// Goes on behind a checkpoint that was taken before.
+    /// Begins once more with a checkpoint that was taken before, of what is asked now.
     fn back_to(&mut self, number: u64) {
-        self.next = self.next.min(Some(number + 1));
+        self.next = self.next.min(Some(number));
+    }
+
+    /// Whether nothing waits.
+    fn is_empty(&self) -> bool {
+        self.next.is_none_or(|next| next > self.last)
     }
 
     /// The oldest checkpoint that stays.
     const fn oldest(&self) -> u64 {
         if self.keep == 0 { 0 } else { (self.last + 1).saturating_sub(self.keep) }
     }
+}
 
-    fn task(&self, number: u64) -> Task {
-        let policies = self.asked.front().map(|(_, policies)| policies.clone()).unwrap_or_default();
-        Task { checkpoint: CheckpointNumber(number), policies, left: self.last.saturating_sub(number) }
+/// What has failed, by checkpoint: the earliest ones. No mark goes past the first.
+#[derive(Default)]
+struct Failed {
+    by_checkpoint: BTreeMap<u64, Vec<Name>>,
+    /// The earliest one that was too many to be remembered.
+    left_out: Option<u64>,
+    /// The one that was tried last.
+    tried: u64,
+}
+
+impl Failed {
+    /// What failed of a checkpoint; nothing takes it out.
+    fn add(&mut self, number: u64, policies: Vec<Name>) {
+        if policies.is_empty() {
+            self.by_checkpoint.remove(&number);
+            return;
+        }
+        self.by_checkpoint.insert(number, policies);
+        if self.by_checkpoint.len() > FAILED_MAX
+            && let Some((number, _)) = self.by_checkpoint.pop_last()
+        {
+            self.left_out = Some(self.left_out.map_or(number, |before| before.min(number)));
+        }
+    }
+
+    /// Forgets what does not stay.
+    fn forget(&mut self, oldest: u64) {
+        self.by_checkpoint = self.by_checkpoint.split_off(&oldest);
+        self.left_out = self.left_out.filter(|number| *number >= oldest);
+    }
+
+    /// The next one in turn, but not `but`, which has just been tried.
+    fn next(&mut self, but: u64) -> Option<Task> {
+        let left = self.by_checkpoint.len().saturating_sub(1) as u64;
+        let after = self.by_checkpoint.range(self.tried.saturating_add(1)..);
+        let (number, policies) = after.chain(&self.by_checkpoint).find(|(number, _)| **number != but)?;
+        self.tried = *number;
+        Some(Task { checkpoint: CheckpointNumber(*number), policies: policies.clone(), left })
+    }
+
+    fn first(&self) -> Option<u64> {
+        self.by_checkpoint.keys().next().copied().or(self.left_out)
+    }
+
+    /// Where to begin once more, when all that was remembered is proven, and more had failed.
+    fn left_out(&mut self) -> Option<u64> {
+        if self.by_checkpoint.is_empty() { self.left_out.take() } else { None }
+    }
+}
+
+/// Whether a folder is one that a node has begun and not finished.
+fn is_unfinished(folder: &Path) -> bool {
+    folder.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.starts_with(UNFINISHED))
+}
+
+/// Removes a folder, if it is there.
+fn remove(folder: &Path) -> Result<()> {
+    match fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("{} is in the way", folder.display()))
+        }
+        _ => Ok(()),
     }
 }
 
@@ -435,17 +535,6 @@ mod tests {
             assert_eq!(rest, (first + 1..=2_000).collect::<Vec<u64>>());
             assert_eq!(backlog.take(), None);
         }
-        // What has failed is tried alone, and what follows it once more.
-        let mut backlog = Backlog::new(Some(3), 5);
-        backlog.closed(6, names("a"));
-        assert_eq!(taken(&mut backlog).len(), 4);
-        let again = backlog.again(4);
-        assert_eq!((again.checkpoint.0, again.left), (4, 2));
-        assert_eq!(backlog.take(), None);
-        backlog.back_to(4);
-        assert_eq!(taken(&mut backlog), [(5, names("a")), (6, names("a"))]);
-        backlog.closed(20, names("a"));
-        assert_eq!(backlog.again(4).checkpoint.0, 16);
         // Whoever has proven nothing yet begins with what is closed next.
         let mut fresh = Backlog::new(None, 0);
         fresh.closed(70, names("a"));
@@ -470,5 +559,46 @@ mod tests {
             assert!(backlog.asked.len() <= CHANGES_MAX);
         }
         assert_eq!(taken(&mut backlog).len(), 2 * CHANGES_MAX);
+    }
+
+    #[test]
+    fn what_has_failed_is_tried_in_turn_and_no_mark_goes_past_it() {
+        let mut failed = Failed::default();
+        for number in [5, 7, 9] {
+            failed.add(number, names("a b"));
+        }
+        let mut turn = || failed.next(9).map(|task| (task.checkpoint.0, task.policies, task.left));
+        assert_eq!(turn(), Some((5, names("a b"), 2)));
+        assert_eq!(turn(), Some((7, names("a b"), 2)));
+        assert_eq!(turn(), Some((5, names("a b"), 2)), "what was tried just now has to wait");
+        failed.add(5, names("b"));
+        assert_eq!(failed.next(9).map(|task| task.checkpoint.0), Some(7));
+        assert_eq!(failed.next(0).map(|task| task.checkpoint.0), Some(9));
+        assert_eq!(failed.next(0).map(|task| task.policies), Some(names("b")));
+        failed.add(5, Vec::new());
+        assert_eq!(failed.first(), Some(7));
+        failed.forget(8);
+        assert_eq!((failed.first(), failed.next(9)), (Some(9), None));
+    }
+
+    #[test]
+    fn of_more_failures_than_are_remembered_none_is_forgotten() {
+        let mut failed = Failed::default();
+        let many = 2 * FAILED_MAX as u64;
+        for number in 1..=many {
+            failed.add(number, names("a"));
+        }
+        assert_eq!((failed.by_checkpoint.len(), failed.left_out()), (FAILED_MAX, None));
+        for number in 1..=FAILED_MAX as u64 {
+            assert_eq!(failed.first(), Some(number));
+            failed.add(number, Vec::new());
+        }
+        assert_eq!(failed.first(), Some(1 + FAILED_MAX as u64));
+        assert_eq!((failed.left_out(), failed.left_out()), (Some(1 + FAILED_MAX as u64), None));
+        let mut backlog = Backlog::new(Some(many), 0);
+        backlog.closed(many, names("a"));
+        assert!(backlog.take().is_some() && backlog.is_empty());
+        backlog.back_to(many - 2);
+        assert_eq!(taken(&mut backlog).len(), 3);
     }
 }

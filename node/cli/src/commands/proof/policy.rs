@@ -75,27 +75,54 @@ pub fn run(home: &Home, format: Format, args: &Args) -> Result<Code> {
     let mut policies: BTreeMap<String, BoundPolicy> = BTreeMap::new();
     let mut witnesses: BTreeMap<usize, Vec<(AgentId, zeroize::Zeroizing<Vec<u8>>)>> = BTreeMap::new();
     for id in &bound.agents {
-        let json = fetch(home, *id, bound.checkpoint, args.running)?;
-        let witness = read(&json)?;
+        let found = fetch(home, *id, bound.checkpoint, args.running);
+        let (json, witness) = match found.and_then(|json| Ok((read(&json)?, json))) {
+            Ok((witness, json)) => (json, witness),
+            // One that cannot be asked for now may be later.
+            Err(error) if Failure::code_of(&error) == Code::Unavailable => return Err(error),
+            // Whatever one agent is, the others are proven.
+            Err(error) => {
+                agents.push(Covered::missing(*id, format!("{error:#}")));
+                continue;
+            }
+        };
         let dimension = witness.agent.position.0.len();
         let root = bytes_of(witness.policy.to_native()?.root()).to_string();
         policies.entry(root).or_insert_with(|| witness.policy.clone());
         witnesses.entry(dimension).or_default().push((*id, json));
     }
+    // A key that is missing is a failure when nothing can be proven without it.
+    let (mut no_key, mut is_any) = (None, false);
     for (dimension, of_it) in witnesses {
-        match circuit(dimension) {
-            Ok(circuit) => {
-                let key = args.keys.folder(home).proving(&circuit)?;
+        let none = |agents: &mut Vec<Covered>, of_it: Vec<(AgentId, _)>, error: &anyhow::Error| {
+            agents.extend(of_it.into_iter().map(|(id, _)| Covered::missing(id, format!("{error:#}"))));
+        };
+        let circuit = match circuit(dimension) {
+            Ok(circuit) => circuit,
+            Err(error) => {
+                none(&mut agents, of_it, &error);
+                continue;
+            }
+        };
+        match args.keys.folder(home).proving(&circuit) {
+            Ok(key) => {
                 let prover =
                     Prover::new(&circuit, key).map_err(|error| Failure::because(Code::Wrong, error))?;
                 for (id, json) in of_it {
                     agents.push(prove(args, out, &prover, id, &json)?);
                 }
+                is_any = true;
             }
             Err(error) => {
-                agents.extend(of_it.into_iter().map(|(id, _)| Covered::missing(id, format!("{error:#}"))));
+                none(&mut agents, of_it, &error);
+                no_key = no_key.or(Some(error));
             }
         }
+    }
+    if let (Some(error), false) = (no_key, is_any) {
+        // Nothing is in it yet.
+        let _ = fs::remove_dir(out);
+        return Err(error);
     }
     agents.sort_by_key(|covered| covered.agent);
     let coverage = Coverage {

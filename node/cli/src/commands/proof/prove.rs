@@ -93,7 +93,7 @@ pub fn run(home: &Home, format: Format, command: &Command) -> Result<Code> {
     let task = match (command, witness) {
         (Command::Position { rule, region, context, .. }, Witness::Position(witness)) => {
             let (is_claimed, context) = (region.is_claimed(), context.context()?);
-            let rule = region.rule(&witness.policy, rule.as_ref())?;
+            let rule = region.rule(home, &witness.policy, rule.as_ref())?;
             let shown = Some(words(&rule, is_claimed, &witness.policy));
             Task { claim: Claim::position(witness, rule, is_claimed, context).map_err(refused)?, shown }
         }

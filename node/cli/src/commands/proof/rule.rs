@@ -1,6 +1,9 @@
 //! Which rule is shown, and what the proof is made for.
 
-use crate::output::{Code, Failure};
+use crate::{
+    home::Home,
+    output::{Code, Failure},
+};
 use anyhow::Result;
 use phalanx_circuits::{
     claim::ChosenRule,
@@ -49,9 +52,9 @@ pub struct RegionArgs {
     /// The agent is further from the centre than this length.
     #[arg(long, value_name = "LENGTH", requires = "unclaimed")]
     beyond: Option<f64>,
-    /// The curvature that lengths are measured in: the mesh's.
-    #[arg(long, value_name = "K", default_value_t = 1.0, requires = "unclaimed")]
-    curvature: f64,
+    /// The curvature that lengths are measured in [default: that of the mesh whose home this is, or 1].
+    #[arg(long, value_name = "K", requires = "unclaimed")]
+    curvature: Option<f64>,
 }
 
 fn unreadable(reason: impl Display) -> anyhow::Error {
@@ -67,9 +70,14 @@ fn millionths(what: &str, value: f64) -> Result<u32> {
     }
 }
 
-/// What `--curvature` says.
-pub fn curvature(value: f64) -> Result<Curvature> {
-    Curvature::from_ppm(millionths("--curvature", value)?).map_err(unreadable)
+/// What `--curvature` says, or else the genesis in the home folder.
+pub fn curvature(home: &Home, given: Option<f64>) -> Result<Curvature> {
+    match (given, home.genesis()) {
+        (Some(value), _) => Curvature::from_ppm(millionths("--curvature", value)?).map_err(unreadable),
+        (None, Ok(genesis)) => Curvature::from_ppm(genesis.params.curvature_ppm).map_err(unreadable),
+        // Whoever has no home verifies files alone.
+        (None, Err(_)) => Ok(Curvature::ONE),
+    }
 }
 
 impl ContextArgs {
@@ -95,8 +103,8 @@ impl RegionArgs {
     }
 
     /// The rule that is shown: the policy's, with what was given in place of its parts.
-    pub fn rule(&self, policy: &BoundPolicy, name: Option<&RuleName>) -> Result<ChosenRule> {
-        let reach = self.reach()?;
+    pub fn rule(&self, home: &Home, policy: &BoundPolicy, name: Option<&RuleName>) -> Result<ChosenRule> {
+        let reach = self.reach(home)?;
         let center = self.center()?;
         let is_own = reach.is_some() || center.is_some();
         if let (Some((reach, selector)), Some(center)) = (reach, &center) {
@@ -115,8 +123,8 @@ impl RegionArgs {
         Ok(rule)
     }
 
-    fn reach(&self) -> Result<Option<(Reach, Selector)>> {
-        let curvature = curvature(self.curvature)?;
+    fn reach(&self, home: &Home) -> Result<Option<(Reach, Selector)>> {
+        let curvature = curvature(home, self.curvature)?;
         let made = match (self.within, self.beyond) {
             (Some(length), _) => {
                 let micro = u64::from(millionths("--within", length)?);

@@ -11,9 +11,11 @@ use phalanx_circuits::{catalog::AnyStatement, groth16::setup_dev};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
-/// Circuits that keys are made for unless others are named: positions of 8 dimensions are
-/// the default of a mesh.
-const DEFAULT: [&str; 3] = ["position-8", "action-8", "integrity"];
+/// Circuits that keys are made for unless others are named: those of a mesh of so many
+/// dimensions.
+fn usual(dimension: u16) -> [String; 3] {
+    [format!("position-{dimension}"), format!("action-{dimension}"), "integrity".to_owned()]
+}
 
 /// What is made.
 #[derive(clap::Args)]
@@ -21,7 +23,8 @@ pub struct Args {
     /// Says that you know that these keys are for development only.
     #[arg(long, required = true)]
     dev: bool,
-    /// A circuit; may be repeated [default: position-8, action-8, integrity].
+    /// A circuit; may be repeated [default: position-N, action-N, integrity, where N is the
+    /// dimension of the mesh whose home this is, or 8].
     #[arg(long = "circuit", value_name = "NAME")]
     circuits: Vec<AnyStatement>,
     /// Replaces keys for development. Keys of a ceremony are never replaced.
@@ -36,7 +39,8 @@ pub fn run(home: &Home, format: Format, args: Args) -> Result<Code> {
     let keys = args.keys.folder(home);
     let mut statements = args.circuits;
     if statements.is_empty() {
-        statements = DEFAULT.iter().map(|name| name.parse()).collect::<Result<_, _>>()?;
+        let params = home.genesis().map(|genesis| genesis.params).unwrap_or_default();
+        statements = usual(params.dimension).iter().map(|name| name.parse()).collect::<Result<_, _>>()?;
     }
     for statement in &statements {
         keys.check_free(*statement, args.force)?;

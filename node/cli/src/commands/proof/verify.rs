@@ -56,9 +56,10 @@ pub struct Args {
     /// ones that are proven.
     #[arg(long, value_name = "FILE", conflicts_with = "snarkjs")]
     policy: Option<PathBuf>,
-    /// The curvature of the mesh, in which that document's lengths are.
-    #[arg(long, value_name = "K", default_value_t = 1.0, requires = "policy", allow_hyphen_values = true)]
-    curvature: f64,
+    /// The curvature that document's lengths are measured in [default: that of the mesh whose home
+    /// this is, or 1].
+    #[arg(long, value_name = "K", requires = "policy", allow_hyphen_values = true)]
+    curvature: Option<f64>,
     #[command(flatten)]
     on_chain: OnChainArgs,
 }
@@ -81,7 +82,7 @@ pub fn run(home: &Home, format: Format, args: &Args) -> Result<Code> {
     let began = Instant::now();
     let checkpoints = args.checkpoints.iter().map(|path| checkpoint(path)).collect::<Result<Vec<_>>>()?;
     let document = match args.policy.as_deref() {
-        Some(path) => Some(Document::read(path, rule::curvature(args.curvature)?)?),
+        Some(path) => Some(Document::read(path, rule::curvature(home, args.curvature)?)?),
         None => None,
     };
     let mut verdicts = Vec::new();
