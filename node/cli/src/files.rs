@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use std::{
     fs::{self, File, OpenOptions},
     io::{Read, Write},
-    path::{Path, PathBuf},
+    path::Path,
 };
 
 /// Reads a file of at most `max` bytes, and one byte more of a longer one, for
