@@ -5,7 +5,7 @@
 //! Checkpoints are proven in their order, also those that were closed while the node was
 //! down, however many, and each once: what was proven before is found in the folder, and up to
 //! where all is proven in a file there. One that fails holds none of the later ones up; it is
-//! tried again after each of them at which nothing else waits.
+//! tried again after one that is proven, and whenever nothing else waits.
 
 use crate::{
     commands::proof::COVERAGE,
@@ -177,11 +177,17 @@ impl Proving {
                 mark = Some(number.saturating_sub(1));
                 self.set_mark(number.saturating_sub(1));
             }
-            failed.add(number, self.prove_all(&task).await);
+            let refused = self.prove_all(&task).await;
+            // Where nothing could be proven, what was proven last stays.
+            if task.policies.is_empty() || refused.len() < task.policies.len() {
+                self.forget(task.checkpoint);
+            }
+            let mut is_due = refused.is_empty();
+            failed.add(number, refused);
             failed.forget(lock(backlog).oldest());
             // What has failed may have lacked a key that is there by now: one is tried after each
-            // checkpoint, and while they succeed and nothing else waits, all are.
-            while lock(backlog).is_empty()
+            // checkpoint that is proven, and while nothing waits, all are until one fails.
+            while (lock(backlog).is_empty() || std::mem::take(&mut is_due))
                 && let Some(again) = failed.next(number)
             {
                 let still = self.prove_all(&again).await;
@@ -200,7 +206,6 @@ impl Proving {
                 mark = Some(done);
                 self.set_mark(done);
             }
-            self.forget(task.checkpoint);
         }
     }
 
@@ -300,6 +305,10 @@ impl Proving {
             }
             _ => {
                 remove(&own)?;
+                if let Some(empty) = own.parent() {
+                    // It stays when other policies are in it.
+                    let _ = fs::remove_dir(empty);
+                }
                 let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
                 anyhow::bail!("the prover ended with {}: {said}", output.status)
             }
