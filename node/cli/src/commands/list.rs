@@ -6,7 +6,7 @@ use crate::{
 };
 use anyhow::Result;
 
-/// Prints workers, shards, tenants, validators or policies.
+/// Prints workers, shards, tenants, validators, policies, or where agents, workers and jobs are.
 #[derive(clap::Args)]
 pub struct Args {
     /// Of what.
@@ -21,6 +21,7 @@ enum What {
     Tenants,
     Validators,
     Policies,
+    Positions,
 }
 
 /// Runs it.
@@ -48,6 +49,7 @@ pub fn run(home: &Home, format: Format, args: Args) -> Result<Code> {
         What::Validators => {
             ("validators", &["entry.label", "entry.region", "weight", "entry.vote_key", "is_quarantined"])
         }
+        What::Positions => ("positions", &["kind", "label", "region", "worker", "id"]),
         What::Policies => ("policies", &["name", "version", "policy.binds", "policy.constraints"]),
     };
     let rows = super::get(home, &format!("/v1/list/{name}"))?;

@@ -171,6 +171,10 @@ fn a_policy_is_proven_in_the_dimensions_and_lengths_of_the_mesh() {
     let words = ["agent", "spawn", "--region", "earth", "--label", "a", "--stack", stack.to_str().unwrap()];
     done(&lone, &words);
     let number = checkpoint(&mut lone).to_string();
+    let positions: Value =
+        serde_json::from_str(&done(&lone, &["--output", "json", "list", "positions"])).unwrap();
+    let agent = positions["items"].as_array().unwrap().iter().find(|row| row["kind"] == "agent").unwrap();
+    assert_eq!(agent["place"].as_array().unwrap().len(), 64);
     let keys = done(&lone, &["proof", "setup", "--dev"]);
     assert!(keys.contains("position-64") && keys.contains("action-64"), "{keys}");
     let folder = lone.mesh.folder.path().join("guards");
