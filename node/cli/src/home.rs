@@ -2,7 +2,7 @@
 
 use crate::output::{Code, Failure};
 use anyhow::{Context, Result, ensure};
-use phalanx_types::{Genesis, Name, PublicKey, SigningKey, WorkerOffer, key_file};
+use phalanx_types::{Genesis, Name, Params, PublicKey, SigningKey, WorkerOffer, key_file};
 use serde::{Deserialize, Serialize};
 use std::{
     collections::BTreeMap,
@@ -152,6 +152,15 @@ impl Home {
         let path = self.file("genesis.json");
         let bytes = fs::read(&path).with_context(|| format!("{} cannot be read", path.display()))?;
         Genesis::from_json(&bytes).with_context(|| format!("{} is not a valid genesis", path.display()))
+    }
+
+    /// The numbers that its mesh shares; those by default where nobody has a home.
+    ///
+    /// # Errors
+    /// When there is a genesis document and it is none.
+    pub fn params(&self) -> Result<Params> {
+        let is_home = self.file("genesis.json").exists();
+        if is_home { self.genesis().map(|genesis| genesis.params) } else { Ok(Params::default()) }
     }
 
     /// One of its keys.

@@ -72,12 +72,11 @@ fn millionths(what: &str, value: f64) -> Result<u32> {
 
 /// What `--curvature` says, or else the genesis in the home folder.
 pub fn curvature(home: &Home, given: Option<f64>) -> Result<Curvature> {
-    match (given, home.genesis()) {
-        (Some(value), _) => Curvature::from_ppm(millionths("--curvature", value)?).map_err(unreadable),
-        (None, Ok(genesis)) => Curvature::from_ppm(genesis.params.curvature_ppm).map_err(unreadable),
-        // Whoever has no home verifies files alone.
-        (None, Err(_)) => Ok(Curvature::ONE),
-    }
+    let ppm = match given {
+        Some(value) => millionths("--curvature", value)?,
+        None => home.params()?.curvature_ppm,
+    };
+    Curvature::from_ppm(ppm).map_err(unreadable)
 }
 
 impl ContextArgs {
@@ -124,15 +123,15 @@ impl RegionArgs {
     }
 
     fn reach(&self, home: &Home) -> Result<Option<(Reach, Selector)>> {
-        let curvature = curvature(home, self.curvature)?;
+        let curvature = || curvature(home, self.curvature);
         let made = match (self.within, self.beyond) {
             (Some(length), _) => {
                 let micro = u64::from(millionths("--within", length)?);
-                (Reach::for_within(curvature, micro), Selector::Within)
+                (Reach::for_within(curvature()?, micro), Selector::Within)
             }
             (None, Some(length)) => {
                 let micro = u64::from(millionths("--beyond", length)?);
-                (Reach::for_beyond(curvature, micro), Selector::Beyond)
+                (Reach::for_beyond(curvature()?, micro), Selector::Beyond)
             }
             (None, None) => return Ok(None),
         };

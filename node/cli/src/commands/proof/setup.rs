@@ -39,8 +39,8 @@ pub fn run(home: &Home, format: Format, args: Args) -> Result<Code> {
     let keys = args.keys.folder(home);
     let mut statements = args.circuits;
     if statements.is_empty() {
-        let params = home.genesis().map(|genesis| genesis.params).unwrap_or_default();
-        statements = usual(params.dimension).iter().map(|name| name.parse()).collect::<Result<_, _>>()?;
+        let dimension = home.params()?.dimension;
+        statements = usual(dimension).iter().map(|name| name.parse()).collect::<Result<_, _>>()?;
     }
     for statement in &statements {
         keys.check_free(*statement, args.force)?;

@@ -193,6 +193,11 @@ fn a_policy_is_proven_in_the_dimensions_and_lengths_of_the_mesh() {
         let said = format!("{}{}", stdout(&output), stderr(&output));
         assert!(said.contains(why), "{said}");
     }
+    // A genesis that is damaged is said to be, and no curvature is taken instead.
+    fs::write(lone.file("genesis.json"), "{").unwrap();
+    let output = lone.phalanx(&held);
+    assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+    assert!(stderr(&output).contains("is not a valid genesis"), "{}", stderr(&output));
 }
 
 /// What a node told last of the policy.
